@@ -1,0 +1,108 @@
+package session
+
+import (
+	"context"
+	"time"
+)
+
+// Source is an authority that can say whose session something is. A source shows its powers by the optional
+// interfaces it implements; they are found by type assertion, and each file asserts its own at its foot.
+//
+// All methods are safe for concurrent use, honour ctx, and return errors of the classes in this package: any other
+// error is a bug. A session handed in must not be changed; a session returned is the caller's.
+type Source interface {
+	// Name is the configured name of the source: letters, digits, '-' and '_', unique in a configuration.
+	Name() string
+	// Kind is the kind of source: "oidc", "jwt", "local", …
+	Kind() string
+}
+
+// Resolver is a source that recognises credentials carried by requests.
+type Resolver interface {
+	Source
+	// Places lists where this source's credentials are carried. It never changes.
+	Places() []Place
+	// Resolve says whose credential c is: ErrNotMine when c is not of its making (decided without asking
+	// anybody), ErrRejected when it is and must not pass, ErrUnavailable when the authority could not be asked.
+	Resolve(ctx context.Context, c Credential) (*Session, error)
+}
+
+// Refresher is a source that can exchange a session's tokens for newer ones, or prolong it in its own way.
+type Refresher interface {
+	Source
+	// Refresh returns a renewed clone of s: new tokens, and the identity as the authority sees it now. The
+	// absolute end, handle and id stay. ErrRejected only when the authority definitely refuses (invalid_grant);
+	// everything else that goes wrong is ErrUnavailable, with RetryAfter when the authority gave one.
+	Refresh(ctx context.Context, s *Session) (*Session, error)
+}
+
+// Revoker is a source that can end the session, or its tokens, at the authority.
+type Revoker interface {
+	Source
+	// Revoke ends s at its authority. A session the authority does not know is not an error.
+	Revoke(ctx context.Context, s *Session) error
+}
+
+// RedirectLogin is a source people log in at with a browser that is sent there and comes back (OIDC code flow).
+type RedirectLogin interface {
+	Source
+	// AuthorizationURL returns where to send the browser.
+	AuthorizationURL(ctx context.Context, t Transaction) (string, error)
+	// Exchange turns the authority's answer into a session. The caller has checked that cb.State is t.State and
+	// that the browser is the one that began; the source checks everything else (iss, nonce, PKCE, signatures).
+	// ErrRejected when the authority or a check said no.
+	Exchange(ctx context.Context, t Transaction, cb Callback) (*Session, error)
+}
+
+// Transaction is one login attempt at a RedirectLogin. All secrets are fresh for each attempt.
+type Transaction struct {
+	State        string // opaque; returned by the authority unchanged
+	Nonce        string // bound into the ID token (OIDC Core §3.1.2.1)
+	CodeVerifier Secret // PKCE (RFC 7636); only its S256 challenge leaves
+	RedirectURI  string // where the authority sends the browser back
+	// Prompt, ACRValues and MaxAge ask for more than a running session at the authority; zero values ask for
+	// nothing.
+	Prompt    string
+	ACRValues []string
+	MaxAge    time.Duration
+}
+
+// Callback is the authority's answer as it came with the browser. Parameters that came twice never reach this type.
+type Callback struct {
+	Code             string
+	State            string
+	Issuer           string // iss (RFC 9207), "" when absent
+	Error            string // OAuth error code, "" on success
+	ErrorDescription string
+}
+
+// PasswordLogin is a source people log in at with a form of ours.
+type PasswordLogin interface {
+	Source
+	// VerifyPassword returns a session for username when password is right, ErrRejected when it is not or there
+	// is no such user (both take the same time), ErrTooMany when the account or the client must wait.
+	VerifyPassword(ctx context.Context, username string, password Secret, clientIP string) (*Session, error)
+}
+
+// EndSession is a source whose own browser session can be ended by sending the browser there (OIDC RP-Initiated
+// Logout 1.0).
+type EndSession interface {
+	Source
+	// EndSessionURL returns where to send the browser to log out at the authority as well, coming back to
+	// postLogoutRedirectURI. "" when the authority offers no such thing.
+	EndSessionURL(ctx context.Context, s *Session, postLogoutRedirectURI, state string) (string, error)
+}
+
+// Starter is a source with work of its own in the background, such as discovery or watching a file.
+type Starter interface {
+	Source
+	// Run works until ctx ends and returns only when all its goroutines have ended.
+	Run(ctx context.Context) error
+}
+
+// HealthChecker is a source that can say how it is without asking its authority.
+type HealthChecker interface {
+	Source
+	// Health returns nil when the last contact with the authority worked or none was needed yet.
+	Health() error
+}

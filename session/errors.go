@@ -50,3 +50,13 @@ func RetryAfter(err error) time.Duration {
 	}
 	return 0
 }
+
+// classed makes sure that err belongs to a class: what nobody has classed is unknown, and unknown is not denied.
+func classed(err error) error {
+	for _, class := range []error{ErrRejected, ErrUnavailable, ErrNotMine, ErrNotFound, ErrConflict, ErrUnsupported, ErrMalformed, ErrTooMany} {
+		if errors.Is(err, class) {
+			return err
+		}
+	}
+	return errors.Join(ErrUnavailable, err)
+}

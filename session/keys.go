@@ -110,6 +110,15 @@ func (s *Sealer) Seal(plaintext, aad []byte) []byte {
 	return a.Seal(out, nonce, plaintext, aad)
 }
 
+// SealedBy returns the id of the key that is said to have sealed the bytes, and whether the ring has it.
+func (s *Sealer) SealedBy(sealed []byte) (keyID string, known bool) {
+	if len(sealed) < 2 || sealed[0] != sealFormat || len(sealed) < 2+int(sealed[1]) {
+		return "", true // nothing any key has made: altered, not unknown
+	}
+	keyID = string(sealed[2 : 2+int(sealed[1])])
+	return keyID, slices.Contains(s.ids, keyID)
+}
+
 // Open returns what was sealed. ErrMalformed when it was not sealed by this ring for this purpose and aad, without
 // saying which: a caller learns nothing from the difference.
 func (s *Sealer) Open(sealed, aad []byte) ([]byte, error) {

@@ -46,6 +46,9 @@ type Session struct {
 	Properties map[string]string
 	// Tokenized is a signed JWT of the session when one was asked for.
 	Tokenized Secret
+
+	// version is where a session of ours stands in the store; 0 for foreign and unsaved ones.
+	version uint64
 }
 
 // Identity says who the user is. Strings are as the authority gave them; Username falls back to the subject only in
@@ -78,15 +81,20 @@ type Device struct {
 
 // Tokens are what the authority gave for the session. All of them are secret.
 type Tokens struct {
-	Type      string // "Bearer" for OAuth 2.0; the authority's own word otherwise
-	Access    Secret
-	Refresh   Secret
-	ID        Secret
-	ExpiresAt time.Time // end of the access token; zero when the authority did not say
+	Type    string // "Bearer" for OAuth 2.0; the authority's own word otherwise
+	Access  Secret
+	Refresh Secret
+	ID      Secret
+	// ObtainedAt is when these tokens were received. The manager sets it.
+	ObtainedAt time.Time
+	ExpiresAt  time.Time // end of the access token; zero when the authority did not say
 }
 
 // Renewable reports whether the tokens can be exchanged for newer ones.
 func (t Tokens) Renewable() bool { return !t.Refresh.Empty() }
+
+// Expired reports whether the access token is known to be past its end.
+func (t Tokens) Expired(now time.Time) bool { return !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt) }
 
 // EndsAt returns the earlier of the absolute and the idle end, zero when neither is known.
 func (s *Session) EndsAt() time.Time { return earliest(s.ExpiresAt, s.IdleExpiresAt) }

@@ -36,6 +36,23 @@ type Refresher interface {
 	Refresh(ctx context.Context, s *Session) (*Session, error)
 }
 
+// Renewer is a resolver that renews the sessions it resolves before their tokens end.
+type Renewer interface {
+	Resolver
+	Refresher
+	// RenewAt returns when renewal of s should begin; zero: never.
+	RenewAt(s *Session) time.Time
+}
+
+// Toucher is a resolver whose sessions have an idle clock that use moves.
+type Toucher interface {
+	Resolver
+	// TouchAt returns when use of s should next be written down; zero: never.
+	TouchAt(s *Session) time.Time
+	// Touch writes down that s is in use by the client that showed c, and returns the session as it is now.
+	Touch(ctx context.Context, s *Session, c Credential) (*Session, error)
+}
+
 // Revoker is a source that can end the session, or its tokens, at the authority.
 type Revoker interface {
 	Source

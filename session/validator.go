@@ -1,0 +1,423 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// Defaults of ValidatorOptions.
+const (
+	DefaultFreshFor       = 30 * time.Second
+	DefaultStaleFor       = 30 * time.Second
+	DefaultRejectedFor    = 5 * time.Second
+	DefaultMaxEntries     = 200_000
+	DefaultMaxBytes       = 256 << 20
+	DefaultResolveTimeout = 10 * time.Second
+	DefaultRefreshTimeout = 30 * time.Second
+)
+
+// MaxCredentialBytes bounds what is looked at as a credential at all.
+const MaxCredentialBytes = 16 << 10
+
+// CacheOptions say how long answers are remembered and how much room they may take.
+type CacheOptions struct {
+	// FreshFor is how long an answer is served without asking again. 0: DefaultFreshFor.
+	FreshFor time.Duration `yaml:"fresh_for" json:"fresh_for"`
+	// StaleFor is how long after that an answer is still served while one question is asked in the background.
+	// 0: DefaultStaleFor. Negative: never.
+	StaleFor time.Duration `yaml:"stale_for" json:"stale_for"`
+	// StaleIfError is how long after FreshFor an answer is served while its authority cannot be reached. 0: never.
+	StaleIfError time.Duration `yaml:"stale_if_error" json:"stale_if_error"`
+	// RejectedFor is how long a rejection is remembered. 0: DefaultRejectedFor.
+	RejectedFor time.Duration `yaml:"rejected_for" json:"rejected_for"`
+	// MaxEntries bounds the answers remembered. 0: DefaultMaxEntries.
+	MaxEntries int `yaml:"max_entries" json:"max_entries"`
+	// MaxBytes bounds the memory they are estimated to take. 0: DefaultMaxBytes.
+	MaxBytes int64 `yaml:"max_bytes" json:"max_bytes"`
+}
+
+func (o CacheOptions) withDefaults() CacheOptions {
+	set := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+		*d = max(0, *d)
+	}
+	set(&o.FreshFor, DefaultFreshFor)
+	set(&o.StaleFor, DefaultStaleFor)
+	set(&o.StaleIfError, 0)
+	set(&o.RejectedFor, DefaultRejectedFor)
+	if o.MaxEntries == 0 {
+		o.MaxEntries = DefaultMaxEntries
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	return o
+}
+
+// Validate says which value makes no sense.
+func (o CacheOptions) Validate() error {
+	if o.FreshFor < 0 || o.StaleIfError < 0 || o.RejectedFor < 0 || o.MaxEntries < 0 || o.MaxBytes < 0 {
+		return fmt.Errorf("cache: only stale_for may be negative: %w", ErrMalformed)
+	}
+	return nil
+}
+
+// ValidatorOptions are the parts of a Validator.
+type ValidatorOptions struct {
+	// Resolvers are asked in order; the first that recognises a credential decides.
+	Resolvers []Resolver
+	Cache     CacheOptions
+	// ResolveTimeout and RefreshTimeout bound one question and one renewal, apart from who waits for them.
+	ResolveTimeout time.Duration
+	RefreshTimeout time.Duration
+	Hooks          Hooks
+	Now            func() time.Time // nil: time.Now
+	Log            *slog.Logger     // nil: nothing is logged
+}
+
+// Freshness says where an answer came from.
+type Freshness string
+
+// The kinds of freshness.
+const (
+	Hit    Freshness = "hit"    // remembered and fresh
+	Stale  Freshness = "stale"  // remembered, and past its freshness
+	Miss   Freshness = "miss"   // asked for this request
+	Shared Freshness = "shared" // asked for another request at the same time
+)
+
+// Answer is what the validator knows of a credential.
+type Answer struct {
+	Session   *Session
+	Freshness Freshness
+	// Renewed is true when this request waited for its session's tokens to be renewed.
+	Renewed bool
+}
+
+// Validator remembers what the sources said of credentials, so that an authority is asked once and not once per
+// request, and has tokens renewed before they end. It is safe for concurrent use.
+//
+// It remembers by a keyed hash of the credential, never the credential. What it remembers ends at the earliest of the
+// cache's own limit, the session's end and a call of End. Only answers are remembered: that an authority could not be
+// reached never is. Requirements of a route are none of its business, so a hit can never satisfy more than was asked.
+type Validator struct {
+	o         ValidatorOptions
+	resolvers map[Place][]Resolver
+	places    []Place
+	hashKey   [32]byte
+	buffers   sync.Pool // *[]byte
+
+	answers    *cache // sessions
+	rejections *cache // apart, so that a flood of bad credentials cannot push out good ones
+	questions  singleflight.Group
+	renewals   renewals
+	ended      endedSet
+	work       sync.WaitGroup
+	sweepAt    int
+}
+
+// NewValidator returns a validator over o.Resolvers. Call Run to have it forget what it may, and Close at the end.
+func NewValidator(o ValidatorOptions) (*Validator, error) {
+	if err := o.Cache.Validate(); err != nil {
+		return nil, err
+	}
+	o.Cache = o.Cache.withDefaults()
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.ResolveTimeout == 0 {
+		o.ResolveTimeout = DefaultResolveTimeout
+	}
+	if o.RefreshTimeout == 0 {
+		o.RefreshTimeout = DefaultRefreshTimeout
+	}
+	v := &Validator{o: o, resolvers: map[Place][]Resolver{}}
+	_, _ = rand.Read(v.hashKey[:]) // never fails: crypto/rand ends the process instead
+	v.buffers.New = func() any { b := make([]byte, 0, 512); return &b }
+	v.answers = newCache(o.Cache.MaxEntries, o.Cache.MaxBytes)
+	v.rejections = newCache(o.Cache.MaxEntries/8, o.Cache.MaxBytes/8)
+	v.renewals.init()
+	v.ended.init()
+	for _, r := range o.Resolvers {
+		for _, p := range r.Places() {
+			if v.resolvers[p] == nil {
+				v.places = append(v.places, p)
+			}
+			v.resolvers[p] = append(v.resolvers[p], r)
+		}
+	}
+	return v, nil
+}
+
+// Places lists where credentials are looked for, in the order of the resolvers. The result is the caller's.
+func (v *Validator) Places() []Place { return slices.Clone(v.places) }
+
+// Validate says whose credential c is. ErrRejected: an authority said no, or nobody recognises it. ErrUnavailable:
+// nobody could say. It waits no longer than ctx; what it asked for goes on and is remembered for the next request.
+func (v *Validator) Validate(ctx context.Context, c Credential) (Answer, error) {
+	if len(c.Value.Reveal()) > MaxCredentialBytes {
+		return Answer{}, fmt.Errorf("credential: longer than %d bytes: %w", MaxCredentialBytes, ErrRejected)
+	}
+	key := v.key(&c)
+	now := v.o.Now().UnixNano()
+	if e := v.answers.get(&key); e != nil {
+		if now < e.quietUntil && !v.ended.has(e.session) {
+			return Answer{Session: e.session, Freshness: Hit}, nil
+		}
+		if a, err, ok := v.remembered(ctx, &key, e, c, now); ok {
+			return a, err
+		}
+	} else if e := v.rejections.get(&key); e != nil && now < e.dropAt {
+		return Answer{}, e.rejected
+	}
+	return v.ask(ctx, key, c)
+}
+
+// key hashes where the credential was found and what it is, length by length, so that no two credentials share one.
+func (v *Validator) key(c *Credential) cacheKey {
+	p := v.buffers.Get().(*[]byte)
+	b := append((*p)[:0], v.hashKey[:]...)
+	for _, field := range [...]string{string(c.Kind), c.Name, c.Value.Reveal()} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(field)))
+		b = append(b, field...)
+	}
+	sum := sha256.Sum256(b)
+	clear(b)
+	*p = b
+	v.buffers.Put(p)
+	return sum
+}
+
+// remembered answers from e where something is due: it may be stale, over, or its tokens near their end. ok is false
+// when e is of no use and the question must be asked.
+func (v *Validator) remembered(ctx context.Context, key *cacheKey, e *entry, c Credential, now int64) (a Answer, err error, ok bool) {
+	if v.ended.has(e.session) {
+		return Answer{}, errEnded, true
+	}
+	if e.session.Ended(time.Unix(0, now)) {
+		v.answers.drop(key)
+		return Answer{}, nil, false
+	}
+	freshness := Hit
+	if now >= e.freshUntil {
+		if now >= e.staleUntil {
+			return Answer{}, nil, false
+		}
+		freshness = Stale
+		v.revalidate(ctx, *key, e, c)
+	}
+	a, err = v.serve(ctx, key, e, c, now)
+	if a.Freshness = freshness; err != nil {
+		return Answer{}, err, true
+	}
+	return a, nil, true
+}
+
+var errEnded = fmt.Errorf("session: ended here: %w", ErrRejected)
+
+// serve hands out e's session after what is due has been set in motion: its use written down, its tokens renewed. Only
+// when the token has truly ended does the request wait for the renewal.
+func (v *Validator) serve(ctx context.Context, key *cacheKey, e *entry, c Credential, now int64) (Answer, error) {
+	if e.touchAt != 0 && now >= e.touchAt {
+		v.touch(ctx, *key, e, c)
+	}
+	if e.renewAt == 0 || now < e.renewAt {
+		return Answer{Session: e.session}, nil
+	}
+	if !e.session.Tokens.Expired(time.Unix(0, now)) {
+		v.renewals.start(ctx, v, *key, e)
+		return Answer{Session: e.session}, nil
+	}
+	s, err := v.renewals.wait(ctx, v, *key, e)
+	if err != nil {
+		return Answer{}, v.o.Hooks.failed(ctx, err)
+	}
+	return Answer{Session: s, Renewed: true}, nil
+}
+
+// ask puts the question to the sources, once for all who ask it at the same time.
+func (v *Validator) ask(ctx context.Context, key cacheKey, c Credential) (Answer, error) {
+	asked := false
+	ch := v.questions.DoChan(string(key[:]), func() (any, error) {
+		asked = true
+		return v.question(ctx, key, c)
+	})
+	var res singleflight.Result
+	select {
+	case res = <-ch:
+	case <-ctx.Done():
+		return Answer{}, fmt.Errorf("waiting for the session's source: %w", errors.Join(ErrUnavailable, context.Cause(ctx)))
+	}
+	freshness := Shared
+	if asked {
+		freshness = Miss
+	}
+	if errors.Is(res.Err, ErrUnavailable) {
+		if a, ok := v.staleIfError(key); ok {
+			return a, nil
+		}
+	}
+	if res.Err != nil {
+		return Answer{}, v.o.Hooks.failed(ctx, res.Err)
+	}
+	e := res.Val.(*entry)
+	a, err := v.serve(ctx, &key, e, c, v.o.Now().UnixNano())
+	if err != nil {
+		return Answer{}, err
+	}
+	a.Freshness = freshness
+	return a, nil
+}
+
+// staleIfError finds an answer that may be served because its authority cannot be reached.
+func (v *Validator) staleIfError(key cacheKey) (Answer, bool) {
+	e := v.answers.get(&key)
+	now := v.o.Now().UnixNano()
+	if e == nil || now >= e.errorUntil || v.ended.has(e.session) || e.session.Ended(time.Unix(0, now)) {
+		return Answer{}, false
+	}
+	return Answer{Session: e.session, Freshness: Stale}, true
+}
+
+// question asks the sources apart from any visitor, with a deadline of its own, and remembers the answer.
+func (v *Validator) question(ctx context.Context, key cacheKey, c Credential) (*entry, error) {
+	if e := v.answers.get(&key); e != nil && v.o.Now().UnixNano() < e.freshUntil && !v.ended.has(e.session) {
+		return e, nil // answered between the caller's look and this one
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.o.ResolveTimeout)
+	defer cancel()
+	r, s, err := v.resolve(ctx, c)
+	now := v.o.Now().UnixNano()
+	switch {
+	case errors.Is(err, ErrRejected):
+		v.answers.drop(&key)
+		v.rejections.put(&key, &entry{rejected: err, size: 256, dropAt: now + int64(v.o.Cache.RejectedFor)}, now)
+		return nil, err
+	case err != nil:
+		return nil, err
+	case v.ended.has(s):
+		return nil, errEnded
+	}
+	e := v.newEntry(r, s, now)
+	v.answers.put(&key, e, now)
+	return e, nil
+}
+
+// resolve asks, in order, the sources whose credentials are found where c was found.
+func (v *Validator) resolve(ctx context.Context, c Credential) (Resolver, *Session, error) {
+	for _, r := range v.resolvers[c.Place] {
+		s, err := r.Resolve(ctx, c)
+		if errors.Is(err, ErrNotMine) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("source %s: %w", r.Name(), classed(err))
+		}
+		if s.Ended(v.o.Now()) {
+			return nil, nil, fmt.Errorf("source %s: session has ended: %w", r.Name(), ErrRejected)
+		}
+		return r, s, nil
+	}
+	return nil, nil, fmt.Errorf("no source recognises the credential: %w", ErrRejected)
+}
+
+// newEntry works out until when s is served, and what is due when.
+func (v *Validator) newEntry(r Resolver, s *Session, now int64) *entry {
+	o, end := v.o.Cache, unixNano(s.EndsAt())
+	until := func(t int64) int64 { return firstOf(t, end) }
+	fresh := now + int64(o.FreshFor)
+	e := &entry{
+		session: s, resolver: r, size: sizeOf(s),
+		freshUntil: until(fresh), staleUntil: until(fresh + int64(o.StaleFor)), errorUntil: until(fresh + int64(o.StaleIfError)),
+	}
+	if t, ok := r.(Toucher); ok {
+		e.touchAt = unixNano(t.TouchAt(s))
+	}
+	if rn, ok := r.(Renewer); ok {
+		e.renewAt = unixNano(rn.RenewAt(s))
+	}
+	e.quietUntil = firstOf(e.freshUntil, e.touchAt, e.renewAt)
+	e.dropAt = max(e.staleUntil, e.errorUntil)
+	return e
+}
+
+// revalidate asks again in the background, once.
+func (v *Validator) revalidate(ctx context.Context, key cacheKey, e *entry, c Credential) {
+	if !e.revalidating.CompareAndSwap(false, true) {
+		return
+	}
+	v.work.Go(func() {
+		defer e.revalidating.Store(false)
+		_, err, _ := v.questions.Do(string(key[:]), func() (any, error) { return v.question(ctx, key, c) })
+		if err != nil {
+			_ = v.o.Hooks.failed(ctx, err)
+			v.o.Log.InfoContext(ctx, "asking again about a remembered session failed", "handle", e.session.Handle, "source", e.session.Source, "error", err)
+		}
+	})
+}
+
+// touch writes the use of a session down in the background, once.
+func (v *Validator) touch(ctx context.Context, key cacheKey, e *entry, c Credential) {
+	if !e.touching.CompareAndSwap(false, true) {
+		return
+	}
+	v.work.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.o.ResolveTimeout)
+		defer cancel()
+		t := e.resolver.(Toucher)
+		s, err := t.Touch(ctx, e.session, c)
+		switch {
+		case err == nil:
+			v.answers.replace(&key, e, v.newEntry(e.resolver, s, v.o.Now().UnixNano()))
+		case errors.Is(err, ErrRejected):
+			v.End(e.session)
+		default:
+			v.o.Log.WarnContext(ctx, "writing down the use of a session failed", "handle", e.session.Handle, "error", err)
+			e.touching.Store(false)
+		}
+	})
+}
+
+// Run forgets what can no longer be served, a little every tick, until ctx ends.
+func (v *Validator) Run(ctx context.Context) error {
+	const tick, shardsEachTick = time.Second, 4 // a whole round in about a minute, no lock held for long
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			v.sweep(shardsEachTick)
+		}
+	}
+}
+
+func (v *Validator) sweep(shards int) {
+	now := v.o.Now().UnixNano()
+	for range shards {
+		v.answers.sweep(v.sweepAt, now)
+		v.rejections.sweep(v.sweepAt, now)
+		v.sweepAt++
+	}
+	v.ended.sweep(now)
+	v.renewals.sweep(now)
+}
+
+// Close waits for questions and renewals under way. Each has a deadline of its own.
+func (v *Validator) Close() { v.work.Wait() }

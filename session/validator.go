@@ -170,6 +170,15 @@ func (v *Validator) Places() []Place { return slices.Clone(v.places) }
 // Validate says whose credential c is. ErrRejected: an authority said no, or nobody recognises it. ErrUnavailable:
 // nobody could say. It waits no longer than ctx; what it asked for goes on and is remembered for the next request.
 func (v *Validator) Validate(ctx context.Context, c Credential) (Answer, error) {
+	a, err := v.validate(ctx, c)
+	if err != nil || len(v.o.Hooks.OnRequest) == 0 {
+		return a, err
+	}
+	a.Session, err = v.o.Hooks.request(ctx, a.Session)
+	return a, err
+}
+
+func (v *Validator) validate(ctx context.Context, c Credential) (Answer, error) {
 	if len(c.Value.Reveal()) > MaxCredentialBytes {
 		return Answer{}, fmt.Errorf("credential: longer than %d bytes: %w", MaxCredentialBytes, ErrRejected)
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,8 +9,16 @@ import (
 	gocache "github.com/patrickmn/go-cache"
 )
 
-// cacheShards keeps sweeps and evictions short: each works on 1/256 of the entries under a lock of its own.
-const cacheShards = 256
+// Sharding keeps sweeps and evictions short: each works on one shard under a lock of its own. A shard is never so
+// small that a few neighbours push each other out.
+const (
+	maxShards       = 256
+	minShardEntries = 64
+	minShardBytes   = 64 << 10
+)
+
+// clockSlack is how far the clock may step back before what was remembered is doubted.
+const clockSlack = 5 * time.Second
 
 // cacheKey is the keyed hash of a credential.
 type cacheKey [32]byte
@@ -22,6 +31,7 @@ type entry struct {
 	resolver Resolver // who answered
 	size     int64    // bytes, estimated
 
+	notBefore  int64 // the clock was put back when it shows less: nothing here holds
 	freshUntil int64 // served without asking
 	staleUntil int64 // served while one background question is asked
 	errorUntil int64 // served while the authority cannot be reached
@@ -30,17 +40,24 @@ type entry struct {
 	quietUntil int64 // nothing at all is due before: the whole hot path is one comparison
 	dropAt     int64 // nobody can be served any more
 
-	used         atomic.Bool // since the clock hand last passed: second chance
+	failedAt     atomic.Int64 // the resolver was last found unreachable
+	used         atomic.Bool  // since the clock hand last passed: second chance
 	revalidating atomic.Bool
 	touching     atomic.Bool
+}
+
+// failedWithin reports whether the resolver was found unreachable no longer than d ago.
+func (e *entry) failedWithin(d time.Duration, now int64) bool {
+	at := e.failedAt.Load()
+	return at != 0 && at <= now && now-at < int64(d)
 }
 
 // cache is go-cache in shards, with the bound it lacks: entries and bytes, second-chance eviction. Expiry is judged
 // by the caller's clock, so go-cache's own janitor and expiry are not used.
 type cache struct {
-	shards     [cacheShards]cacheShard
-	maxEntries int
-	maxBytes   int64
+	shards     []cacheShard // a power of two of them
+	maxEntries int          // in each shard
+	maxBytes   int64        // in each shard
 }
 
 type cacheShard struct {
@@ -51,14 +68,18 @@ type cacheShard struct {
 }
 
 func newCache(maxEntries int, maxBytes int64) *cache {
-	c := &cache{maxEntries: max(1, maxEntries/cacheShards), maxBytes: max(1, maxBytes/cacheShards)}
+	n := 1
+	for n < maxShards && maxEntries/(2*n) >= minShardEntries && maxBytes/int64(2*n) >= minShardBytes {
+		n *= 2
+	}
+	c := &cache{shards: make([]cacheShard, n), maxEntries: max(1, maxEntries/n), maxBytes: max(1, maxBytes/int64(n))}
 	for i := range c.shards {
 		c.shards[i].items = gocache.New(gocache.NoExpiration, 0)
 	}
 	return c
 }
 
-func (c *cache) shard(k *cacheKey) *cacheShard { return &c.shards[k[0]] }
+func (c *cache) shard(k *cacheKey) *cacheShard { return &c.shards[int(k[0])&(len(c.shards)-1)] }
 
 // get returns the entry for k, nil when there is none. It does not allocate.
 func (c *cache) get(k *cacheKey) *entry {
@@ -96,7 +117,7 @@ func (c *cache) put(k *cacheKey, e *entry, now int64) {
 
 // replace puts e in the place of old, and does nothing when old is no longer there: what was dropped or replaced
 // meanwhile stays so.
-func (c *cache) replace(k *cacheKey, old, e *entry) {
+func (c *cache) replace(k *cacheKey, old, e *entry, now int64) {
 	sh := c.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -106,6 +127,7 @@ func (c *cache) replace(k *cacheKey, old, e *entry) {
 	}
 	sh.bytes += e.size - old.size
 	sh.items.SetDefault(key, e)
+	sh.evict(c.maxEntries, c.maxBytes, now)
 }
 
 // drop forgets k.
@@ -118,7 +140,7 @@ func (c *cache) drop(k *cacheKey) {
 
 // sweep drops what can no longer be served from shard i.
 func (c *cache) sweep(i int, now int64) {
-	sh := &c.shards[i%cacheShards]
+	sh := &c.shards[i%len(c.shards)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	kept := sh.queue[:0]
@@ -127,7 +149,7 @@ func (c *cache) sweep(i int, now int64) {
 		if e == nil {
 			continue
 		}
-		if now >= e.dropAt {
+		if now >= e.dropAt || now < e.notBefore {
 			sh.remove(key)
 			continue
 		}
@@ -195,10 +217,16 @@ func (sh *cacheShard) compact() {
 	sh.queue = kept
 }
 
-// unixNano is the form times have in an entry: 0 for the zero time.
+// unixNano is the form times have in an entry: 0 for the zero time. Authorities write "never" as the year 9999, which
+// no int64 of nanoseconds holds: what lies beyond is put at the end of what it holds.
 func unixNano(t time.Time) int64 {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t.Unix() >= math.MaxInt64/int64(time.Second):
+		return math.MaxInt64
+	case t.Unix() <= 0:
+		return 1 // long past, which is not never
 	}
 	return t.UnixNano()
 }

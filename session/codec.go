@@ -79,7 +79,7 @@ func encodeSession(s *Session) ([]byte, error) {
 		Properties: s.Properties, Tokenized: s.Tokenized.Reveal(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("session %s: encode: %w", s.Handle, err)
+		return nil, fmt.Errorf("session %s: encode: %w: %w", s.Handle, ErrMalformed, err)
 	}
 	return append([]byte{recordFormat}, body...), nil
 }

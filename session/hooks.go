@@ -1,6 +1,9 @@
 package session
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // EndReason says why a session ended.
 type EndReason string
@@ -31,6 +34,8 @@ type Hooks struct {
 	OnEnd []func(ctx context.Context, s *Session, why EndReason)
 }
 
+var errHookNil = fmt.Errorf("hook: returned neither a session nor an error: %w", ErrUnavailable)
+
 func (h *Hooks) request(ctx context.Context, s *Session) (*Session, error) {
 	return chain(ctx, h.OnRequest, s)
 }
@@ -42,6 +47,9 @@ func (h *Hooks) create(ctx context.Context, s *Session) (*Session, error) {
 func (h *Hooks) refresh(ctx context.Context, before, after *Session) (*Session, error) {
 	for _, hook := range h.OnRefresh {
 		next, err := hook(ctx, before, after)
+		if err == nil && next == nil {
+			err = errHookNil
+		}
 		if err != nil {
 			return nil, classed(err)
 		}
@@ -68,6 +76,9 @@ func (h *Hooks) ended(ctx context.Context, s *Session, why EndReason) {
 func chain(ctx context.Context, hooks []func(context.Context, *Session) (*Session, error), s *Session) (*Session, error) {
 	for _, hook := range hooks {
 		next, err := hook(ctx, s)
+		if err == nil && next == nil {
+			err = errHookNil
+		}
 		if err != nil {
 			return nil, classed(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"slices"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -59,6 +60,9 @@ type DerivedKey struct {
 	ID    string // of the ring key it was made from
 	Bytes []byte
 }
+
+// Format implements fmt.Formatter: the bytes never show.
+func (k DerivedKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // Derive returns a key of size bytes for purpose from each ring key, newest first (HKDF-SHA256, RFC 5869). Keys of
 // different purposes say nothing about each other.

@@ -62,7 +62,7 @@ func (l Lifetime) renewAt(t Tokens, handle string) time.Time {
 	if !t.Renewable() || t.ExpiresAt.IsZero() {
 		return time.Time{}
 	}
-	life := t.ExpiresAt.Sub(t.ObtainedAt)
+	life := max(0, t.ExpiresAt.Sub(t.ObtainedAt))
 	before := l.RefreshBefore
 	if before == 0 {
 		before = max(minRefreshBefore, life/10)

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -17,7 +18,8 @@ import (
 
 const (
 	sessionIDBytes = 32  // 256 bits
-	maxCookieValue = 160 // bytes a cookie value may have; with its name the cookie stays below 200
+	maxCookieName  = 40  // bytes of the cookie's name; with its value the cookie stays below 200
+	maxCookieValue = 160 // bytes a cookie value may have
 	maxRecordBytes = 256 << 10
 	swapAttempts   = 8
 	revokeTimeout  = 10 * time.Second
@@ -51,10 +53,10 @@ type Manager struct {
 
 	mu        sync.Mutex
 	listeners []func(*Session, EndReason)
-	pending   map[string]*Session // changed sessions the store has not taken yet, by id
-	work      sync.WaitGroup      // revocations and retries under way
-	stop      context.CancelFunc
-	stopped   context.Context
+	pending   map[string]*pendingChange // what the store has not taken yet, by store key
+	retrying  bool                      // somebody sees to pending
+
+	work *background // revocations and retries
 }
 
 // NewManager checks o and returns a manager. Close it after the last request.
@@ -62,29 +64,49 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 	if o.Store == nil || o.Keys == nil || o.CookieName == "" {
 		return nil, fmt.Errorf("session manager: store, keys and cookie name are required: %w", ErrMalformed)
 	}
+	if !validCookieName(o.CookieName) {
+		return nil, fmt.Errorf("session manager: cookie name %q must be 1 to %d of the characters RFC 6265 allows in a name: %w", o.CookieName, maxCookieName, ErrMalformed)
+	}
+	if err := o.Lifetime.Validate(); err != nil {
+		return nil, fmt.Errorf("session manager: %w", err)
+	}
+	for name, l := range o.SourceLifetime {
+		if err := l.Validate(); err != nil {
+			return nil, fmt.Errorf("session manager: source %q: %w", name, err)
+		}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{o: o, sealer: o.Keys.Sealer("session"), sources: map[string]Source{}, pending: map[string]*Session{}}
-	for _, l := range o.SourceLifetime {
-		if err := l.Validate(); err != nil {
-			return nil, err
-		}
-	}
-	if err := o.Lifetime.Validate(); err != nil {
-		return nil, err
+	m := &Manager{
+		o: o, sealer: o.Keys.Sealer("session"), sources: map[string]Source{},
+		pending: map[string]*pendingChange{}, work: newBackground(o.Log),
 	}
 	for _, s := range o.Sources {
+		if m.sources[s.Name()] != nil {
+			return nil, fmt.Errorf("session manager: two sources are named %q: %w", s.Name(), ErrMalformed)
+		}
 		m.sources[s.Name()] = s
 	}
 	for _, k := range o.Keys.Derive("cookie/"+o.CookieName, 32) {
 		m.codecs = append(m.codecs, newCookieCodec(k.Bytes))
 	}
-	m.stopped, m.stop = context.WithCancel(context.Background())
 	return m, nil
+}
+
+// validCookieName allows the token characters of RFC 9110 §5.6.2, as RFC 6265 §4.1.1 asks for.
+func validCookieName(name string) bool {
+	for _, c := range []byte(name) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		digit := c >= '0' && c <= '9'
+		if !letter && !digit && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxCookieName
 }
 
 // newCookieCodec signs (HMAC-SHA256) without a time limit of its own: a session's clocks are kept by the server.
@@ -116,49 +138,78 @@ func (m *Manager) Resolve(ctx context.Context, c Credential) (*Session, error) {
 	if c.Kind != KindCookie || c.Name != m.o.CookieName {
 		return nil, ErrNotMine
 	}
-	var raw []byte
-	if len(c.Value.Reveal()) > maxCookieValue {
-		return nil, fmt.Errorf("session cookie: too long: %w", ErrRejected)
+	id, err := m.openCookie(c.Value.Reveal())
+	if err != nil {
+		return nil, err
 	}
-	if err := securecookie.DecodeMulti(m.o.CookieName, c.Value.Reveal(), &raw, m.codecs...); err != nil {
-		return nil, fmt.Errorf("session cookie: not signed by us: %w", ErrRejected)
-	}
-	s, err := m.load(ctx, base64.RawURLEncoding.EncodeToString(raw))
+	s, err := m.load(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("session: ended or never was: %w", ErrRejected)
 	}
 	return s, err
 }
 
+// openCookie returns the session id in a cookie value of ours. There is one spelling of each value: what base64 is
+// lenient about (line breaks, spare bits) is refused.
+func (m *Manager) openCookie(value string) (id string, err error) {
+	if len(value) > maxCookieValue {
+		return "", fmt.Errorf("session cookie: too long: %w", ErrRejected)
+	}
+	b, err := base64.URLEncoding.DecodeString(value)
+	if err != nil || base64.URLEncoding.EncodeToString(b) != value {
+		return "", fmt.Errorf("session cookie: misspelt: %w", ErrRejected)
+	}
+	var raw []byte
+	if err := securecookie.DecodeMulti(m.o.CookieName, value, &raw, m.codecs...); err != nil || len(raw) != sessionIDBytes {
+		return "", fmt.Errorf("session cookie: not signed by us: %w", ErrRejected)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw), nil
+}
+
 // Create makes a session of ours out of what a source answered at login: a new id and handle, our two clocks, the
-// device. It returns the session and the value of its cookie only after the store has it.
+// device. It returns the session and the value of its cookie only after the store has it. ErrRejected when what the
+// source answered has ended already.
 func (m *Manager) Create(ctx context.Context, answered *Session, d Device) (*Session, Secret, error) {
-	now := m.now()
 	id := make([]byte, sessionIDBytes)
 	_, _ = rand.Read(id) // never fails: crypto/rand ends the process instead
-	life := m.lifetime(answered.Source)
-	s := answered.Clone()
-	s.ID = base64.RawURLEncoding.EncodeToString(id)
-	s.Handle = strings.ToLower(rand.Text()[:20])
-	s.Active = true
-	s.IssuedAt, s.LastAccessAt = now, now
-	s.ExpiresAt = earliest(now.Add(life.MaxLifetime), answered.ExpiresAt)
-	s.IdleExpiresAt = now.Add(life.IdleTimeout)
-	s.Tokens.ObtainedAt = now
-	d.FirstSeenAt, d.LastSeenAt, d.UserAgent = now, now, clip(d.UserAgent, maxUserAgent)
-	s.Devices = []Device{d}
-	s, err := m.o.Hooks.create(ctx, s)
-	if err != nil {
-		return nil, Secret{}, err
-	}
-	if s, err = m.save(ctx, s, 0); err != nil {
-		return nil, Secret{}, err
-	}
 	value, err := m.codecs[0].Encode(m.o.CookieName, id)
 	if err != nil {
 		return nil, Secret{}, fmt.Errorf("session cookie: encode: %w", errors.Join(ErrUnavailable, err))
 	}
+	fresh := m.fresh(answered, base64.RawURLEncoding.EncodeToString(id), d)
+	s, err := m.o.Hooks.create(ctx, fresh)
+	if err != nil {
+		return nil, Secret{}, err
+	}
+	if s.ID != fresh.ID || s.Handle != fresh.Handle { // the cookie is made for this id, whatever a hook returns
+		s = s.Clone()
+		s.ID, s.Handle = fresh.ID, fresh.Handle
+	}
+	if s.Ended(m.now()) {
+		return nil, Secret{}, fmt.Errorf("session %s: source %s answered with a session that has ended: %w", s.Handle, s.Source, ErrRejected)
+	}
+	if s, err = m.save(ctx, s, 0); err != nil {
+		return nil, Secret{}, err
+	}
 	return s, NewSecret(value), nil
+}
+
+// fresh is what a source answered, as a session of ours that begins now.
+func (m *Manager) fresh(answered *Session, id string, d Device) *Session {
+	now := m.now()
+	life := m.lifetime(answered.Source)
+	s := answered.Clone()
+	s.ID = id
+	s.Handle = strings.ToLower(rand.Text()[:20])
+	s.Active = true
+	s.IssuedAt, s.LastAccessAt = now, now
+	s.ExpiresAt = earliest(now.Add(life.MaxLifetime), answered.ExpiresAt)
+	s.IdleExpiresAt = earliest(now.Add(life.IdleTimeout), s.ExpiresAt)
+	s.Tokens.ObtainedAt = now
+	s.version = 0
+	d.FirstSeenAt, d.LastSeenAt, d.UserAgent = now, now, clip(d.UserAgent, maxUserAgent)
+	s.Devices = []Device{d}
+	return s
 }
 
 // OnEnd registers f to be told of every session of ours that ends in this process, before End returns. Register
@@ -173,13 +224,12 @@ func (m *Manager) OnEnd(f func(*Session, EndReason)) {
 // asked to revoke it, in the background. After End returned nil the session never works again; ErrUnavailable means
 // that it still may. Ending a session that is not there is not an error.
 func (m *Manager) End(ctx context.Context, s *Session, why EndReason) error {
-	m.forgetPending(s.ID)
 	if err := m.o.Store.Delete(ctx, storeKey(s.ID)); err != nil {
 		return fmt.Errorf("session %s: end: %w", s.Handle, classed(err))
 	}
 	m.announce(ctx, s, why)
-	if r, ok := m.sources[s.Source].(Revoker); ok && why != EndRefused {
-		m.detach(ctx, revokeTimeout, func(ctx context.Context) { m.revoke(ctx, r, s) })
+	if why != EndRefused {
+		m.revokeAside(ctx, s)
 	}
 	return nil
 }
@@ -195,27 +245,31 @@ func (m *Manager) announce(ctx context.Context, s *Session, why EndReason) {
 	m.o.Log.InfoContext(ctx, "session ended", "handle", s.Handle, "source", s.Source, "subject", s.Identity.Subject, "reason", string(why))
 }
 
-func (m *Manager) revoke(ctx context.Context, r Revoker, s *Session) {
-	if err := r.Revoke(ctx, s); err != nil {
-		m.o.Log.WarnContext(ctx, "revoking tokens at the authority failed", "handle", s.Handle, "source", s.Source, "error", err)
+// revokeAside asks the authority of s to revoke its tokens, in the background and apart from the request.
+func (m *Manager) revokeAside(ctx context.Context, s *Session) {
+	r, ok := m.sources[s.Source].(Revoker)
+	if !ok {
+		return
 	}
-}
-
-// detach runs f in the background, apart from the request that asked for it and with a deadline of its own.
-func (m *Manager) detach(ctx context.Context, limit time.Duration, f func(context.Context)) {
-	m.work.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	ctx = context.WithoutCancel(ctx)
+	started := m.work.run(ctx, "revoking tokens", func() {
+		ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
 		defer cancel()
-		f(ctx)
+		if err := r.Revoke(ctx, s); err != nil {
+			m.o.Log.WarnContext(ctx, "revoking tokens at the authority failed", "handle", s.Handle, "source", s.Source, "error", err)
+		}
 	})
+	if !started {
+		m.o.Log.WarnContext(ctx, "tokens were not revoked at the authority: shutting down", "handle", s.Handle, "source", s.Source)
+	}
 }
 
 // Close waits for work in the background. Sessions the store has not taken are tried once more. It does not close
 // the store.
-func (m *Manager) Close() {
-	m.stop()
-	m.work.Wait()
-}
+func (m *Manager) Close() { m.work.close() }
+
+// Format implements fmt.Formatter: what a manager holds is not for printing.
+func (m *Manager) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "session.Manager") }
 
 func (m *Manager) now() time.Time { return m.o.Now().UTC() }
 
@@ -232,11 +286,12 @@ func storeKey(id string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// clip cuts s to limit bytes of valid UTF-8, which is what a record can hold.
 func clip(s string, limit int) string {
 	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "")
+		s = s[:limit]
 	}
-	return s
+	return strings.ToValidUTF8(s, "")
 }
 
 var (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Index terms of a session: by handle, by user of a source, by the authority's session id.
@@ -20,15 +19,15 @@ func terms(s *Session) []string {
 	return t
 }
 
-// load returns the session with id as the store has it, or newer where the store could not take a change yet.
-// ErrNotFound when there is none or it has ended.
+// load returns the session with id as the store has it, with the change the store could not take yet. ErrNotFound
+// when there is none or it has ended. The store always has the last word: while it cannot be read, nothing is known.
 func (m *Manager) load(ctx context.Context, id string) (*Session, error) {
 	s, err := m.read(ctx, id)
-	if newer := m.pendingSession(id); newer != nil && (errors.Is(err, ErrUnavailable) || (err == nil && newer.version == s.version)) {
-		s, err = newer, nil
-	}
 	if err != nil {
 		return nil, err
+	}
+	if p := m.pendingFor(id); p != nil {
+		s = p.change(s)
 	}
 	if s.Ended(m.now()) {
 		if err := m.End(ctx, s, EndExpired); err != nil {
@@ -86,8 +85,8 @@ func (m *Manager) save(ctx context.Context, s *Session, version uint64) (*Sessio
 	return &saved, nil
 }
 
-// update applies change to the newest state of the session until it could be written without anybody having been in
-// between. change returns a new session, or the one it was given when there is nothing to do. ErrNotFound when the
+// update applies change to s and writes it; where somebody was in between, to the newest state, until it could be
+// written. change returns a new session, or the one it was given when there is nothing to do. ErrNotFound when the
 // session has ended: nothing brings it back.
 func (m *Manager) update(ctx context.Context, s *Session, change func(newest *Session) *Session) (*Session, error) {
 	for range swapAttempts {
@@ -96,91 +95,12 @@ func (m *Manager) update(ctx context.Context, s *Session, change func(newest *Se
 			return s, nil
 		}
 		saved, err := m.save(ctx, next, s.version)
-		if err == nil {
-			m.forgetPending(s.ID)
-			return saved, nil
-		}
-		if errors.Is(err, ErrUnavailable) {
-			m.keepPending(next, s.version)
-			return next, nil
-		}
 		if !errors.Is(err, ErrConflict) {
-			return nil, err
+			return saved, err
 		}
 		if s, err = m.read(ctx, s.ID); err != nil {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("session %s: %d writers at once: %w", s.Handle, swapAttempts, ErrUnavailable)
-}
-
-// Retrying what the store has not taken.
-const (
-	pendingRetryFirst = 250 * time.Millisecond
-	pendingRetryMost  = 5 * time.Second
-	pendingWrite      = 5 * time.Second
-)
-
-// keepPending remembers a change the store could not take, serves it from here, and keeps trying until the store
-// takes it, somebody else changed the session, or it ended. A rotated refresh token exists nowhere else.
-func (m *Manager) keepPending(s *Session, version uint64) {
-	kept := *s
-	kept.version = version
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	retrying := m.pending[s.ID] != nil
-	m.pending[s.ID] = &kept
-	if !retrying {
-		m.work.Go(func() { m.retryPending(s.ID) })
-	}
-}
-
-func (m *Manager) retryPending(id string) {
-	for wait := pendingRetryFirst; ; wait = min(2*wait, pendingRetryMost) {
-		last := false
-		select {
-		case <-time.After(wait):
-		case <-m.stopped.Done():
-			last = true
-		}
-		s := m.pendingSession(id)
-		if s == nil {
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), pendingWrite)
-		_, err := m.save(ctx, s, s.version)
-		cancel()
-		if done := err == nil || !errors.Is(err, ErrUnavailable) || s.Ended(m.now()); !done && !last {
-			continue
-		}
-		if m.dropPending(id, s) {
-			if err != nil {
-				m.o.Log.Error("a changed session was not written", "handle", s.Handle, "error", err)
-			}
-			return
-		}
-	}
-}
-
-func (m *Manager) pendingSession(id string) *Session {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.pending[id]
-}
-
-// dropPending forgets s unless a newer change took its place.
-func (m *Manager) dropPending(id string, s *Session) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.pending[id] != s {
-		return false
-	}
-	delete(m.pending, id)
-	return true
-}
-
-func (m *Manager) forgetPending(id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.pending, id)
 }

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -10,8 +12,9 @@ import (
 // It is immutable once handed out; use Clone to make a changed one. All times are UTC; a time its authority does not
 // give is the zero time, never a guess. Field by field mapping of each authority: docs/sources.
 type Session struct {
-	// ID identifies the session to its source. It is as good as a credential for some sources: never log it whole.
-	ID string
+	// ID identifies the session to its source; never empty, and no two sessions of a source share one. It is as good
+	// as a credential for some sources: fmt, slog and JSON leave it out.
+	ID string `json:"-"`
 	// Handle is the public name of the session: stable over its life, safe to show, log and put into URLs.
 	Handle string
 	// Source is the configured name of the source that vouches for the session.
@@ -104,6 +107,16 @@ func (s *Session) EndsAt() time.Time { return earliest(s.ExpiresAt, s.IdleExpire
 func (s *Session) Ended(now time.Time) bool {
 	end := s.EndsAt()
 	return !s.Active || (!end.IsZero() && !now.Before(end))
+}
+
+// Format implements fmt.Formatter for every verb with what is safe to show: handle, source and subject.
+func (s Session) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "session{handle:%q source:%q subject:%q}", s.Handle, s.Source, s.Identity.Subject)
+}
+
+// LogValue implements slog.LogValuer with what is safe to show: handle, source and subject.
+func (s Session) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("handle", s.Handle), slog.String("source", s.Source), slog.String("subject", s.Identity.Subject))
 }
 
 // Clone returns a deep copy that shares no memory with s.

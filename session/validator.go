@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -110,7 +110,7 @@ type Answer struct {
 // request, and has tokens renewed before they end. It is safe for concurrent use.
 //
 // It remembers by a keyed hash of the credential, never the credential. What it remembers ends at the earliest of the
-// cache's own limit, the session's end and a call of End. Only answers are remembered: that an authority could not be
+// cache's own limit, the session's end, the end of tokens that cannot be renewed here, and a call of End. Only answers are remembered: that an authority could not be
 // reached never is. Requirements of a route are none of its business, so a hit can never satisfy more than was asked.
 type Validator struct {
 	o         ValidatorOptions
@@ -124,14 +124,18 @@ type Validator struct {
 	questions  singleflight.Group
 	renewals   renewals
 	ended      endedSet
-	work       sync.WaitGroup
-	sweepAt    int
+	work       *background
+	sweepAt    int   // next shard to sweep
+	roundLow   int64 // earliest time the clock showed since the sweep last began with shard 0
 }
 
 // NewValidator returns a validator over o.Resolvers. Call Run to have it forget what it may, and Close at the end.
 func NewValidator(o ValidatorOptions) (*Validator, error) {
 	if err := o.Cache.Validate(); err != nil {
 		return nil, err
+	}
+	if o.ResolveTimeout < 0 || o.RefreshTimeout < 0 {
+		return nil, fmt.Errorf("validator: resolve and refresh timeouts must not be negative: %w", ErrMalformed)
 	}
 	o.Cache = o.Cache.withDefaults()
 	if o.Now == nil {
@@ -146,7 +150,7 @@ func NewValidator(o ValidatorOptions) (*Validator, error) {
 	if o.RefreshTimeout == 0 {
 		o.RefreshTimeout = DefaultRefreshTimeout
 	}
-	v := &Validator{o: o, resolvers: map[Place][]Resolver{}}
+	v := &Validator{o: o, resolvers: map[Place][]Resolver{}, work: newBackground(o.Log)}
 	_, _ = rand.Read(v.hashKey[:]) // never fails: crypto/rand ends the process instead
 	v.buffers.New = func() any { b := make([]byte, 0, 512); return &b }
 	v.answers = newCache(o.Cache.MaxEntries, o.Cache.MaxBytes)
@@ -171,11 +175,16 @@ func (v *Validator) Places() []Place { return slices.Clone(v.places) }
 // nobody could say. It waits no longer than ctx; what it asked for goes on and is remembered for the next request.
 func (v *Validator) Validate(ctx context.Context, c Credential) (Answer, error) {
 	a, err := v.validate(ctx, c)
-	if err != nil || len(v.o.Hooks.OnRequest) == 0 {
-		return a, err
+	if err != nil {
+		return Answer{}, v.o.Hooks.failed(ctx, err)
 	}
-	a.Session, err = v.o.Hooks.request(ctx, a.Session)
-	return a, err
+	if len(v.o.Hooks.OnRequest) == 0 {
+		return a, nil
+	}
+	if a.Session, err = v.o.Hooks.request(ctx, a.Session); err != nil {
+		return Answer{}, err
+	}
+	return a, nil
 }
 
 func (v *Validator) validate(ctx context.Context, c Credential) (Answer, error) {
@@ -185,16 +194,24 @@ func (v *Validator) validate(ctx context.Context, c Credential) (Answer, error) 
 	key := v.key(&c)
 	now := v.o.Now().UnixNano()
 	if e := v.answers.get(&key); e != nil {
-		if now < e.quietUntil && !v.ended.has(e.session) {
+		if now < e.quietUntil && now >= e.notBefore && !v.ended.has(e.session) {
 			return Answer{Session: e.session, Freshness: Hit}, nil
 		}
 		if a, err, ok := v.remembered(ctx, &key, e, c, now); ok {
 			return a, err
 		}
-	} else if e := v.rejections.get(&key); e != nil && now < e.dropAt {
-		return Answer{}, e.rejected
+	} else if err := v.rejectedBefore(&key, now); err != nil {
+		return Answer{}, err
 	}
 	return v.ask(ctx, key, c)
+}
+
+// rejectedBefore returns the rejection that is remembered for key, nil when there is none.
+func (v *Validator) rejectedBefore(key *cacheKey, now int64) error {
+	if e := v.rejections.get(key); e != nil && now < e.dropAt && now >= e.notBefore {
+		return e.rejected
+	}
+	return nil
 }
 
 // key hashes where the credential was found and what it is, length by length, so that no two credentials share one.
@@ -222,19 +239,21 @@ func (v *Validator) remembered(ctx context.Context, key *cacheKey, e *entry, c C
 		v.answers.drop(key)
 		return Answer{}, nil, false
 	}
+	if now < e.notBefore {
+		return Answer{}, nil, false
+	}
 	freshness := Hit
 	if now >= e.freshUntil {
-		if now >= e.staleUntil {
+		unreachable := now < e.errorUntil && e.failedWithin(2*v.o.ResolveTimeout, now)
+		if now >= e.staleUntil && !unreachable {
 			return Answer{}, nil, false
 		}
 		freshness = Stale
-		v.revalidate(ctx, *key, e, c)
+		v.revalidate(ctx, *key, e, c, now)
 	}
 	a, err = v.serve(ctx, key, e, c, now)
-	if a.Freshness = freshness; err != nil {
-		return Answer{}, err, true
-	}
-	return a, nil, true
+	a.Freshness = freshness
+	return a, err, true
 }
 
 var errEnded = fmt.Errorf("session: ended here: %w", ErrRejected)
@@ -243,163 +262,22 @@ var errEnded = fmt.Errorf("session: ended here: %w", ErrRejected)
 // when the token has truly ended does the request wait for the renewal.
 func (v *Validator) serve(ctx context.Context, key *cacheKey, e *entry, c Credential, now int64) (Answer, error) {
 	if e.touchAt != 0 && now >= e.touchAt {
-		v.touch(ctx, *key, e, c)
+		v.touch(ctx, *key, e, c, now)
 	}
 	if e.renewAt == 0 || now < e.renewAt {
 		return Answer{Session: e.session}, nil
 	}
 	if !e.session.Tokens.Expired(time.Unix(0, now)) {
-		v.renewals.start(ctx, v, *key, e)
-		return Answer{Session: e.session}, nil
+		return Answer{Session: v.renewals.aside(ctx, v, *key, e)}, nil
 	}
 	s, err := v.renewals.wait(ctx, v, *key, e)
 	if err != nil {
-		return Answer{}, v.o.Hooks.failed(ctx, err)
-	}
-	return Answer{Session: s, Renewed: true}, nil
-}
-
-// ask puts the question to the sources, once for all who ask it at the same time.
-func (v *Validator) ask(ctx context.Context, key cacheKey, c Credential) (Answer, error) {
-	asked := false
-	ch := v.questions.DoChan(string(key[:]), func() (any, error) {
-		asked = true
-		return v.question(ctx, key, c)
-	})
-	var res singleflight.Result
-	select {
-	case res = <-ch:
-	case <-ctx.Done():
-		return Answer{}, fmt.Errorf("waiting for the session's source: %w", errors.Join(ErrUnavailable, context.Cause(ctx)))
-	}
-	freshness := Shared
-	if asked {
-		freshness = Miss
-	}
-	if errors.Is(res.Err, ErrUnavailable) {
-		if a, ok := v.staleIfError(key); ok {
-			return a, nil
-		}
-	}
-	if res.Err != nil {
-		return Answer{}, v.o.Hooks.failed(ctx, res.Err)
-	}
-	e := res.Val.(*entry)
-	a, err := v.serve(ctx, &key, e, c, v.o.Now().UnixNano())
-	if err != nil {
 		return Answer{}, err
 	}
-	a.Freshness = freshness
-	return a, nil
-}
-
-// staleIfError finds an answer that may be served because its authority cannot be reached.
-func (v *Validator) staleIfError(key cacheKey) (Answer, bool) {
-	e := v.answers.get(&key)
-	now := v.o.Now().UnixNano()
-	if e == nil || now >= e.errorUntil || v.ended.has(e.session) || e.session.Ended(time.Unix(0, now)) {
-		return Answer{}, false
+	if v.ended.has(s) || s.Ended(v.o.Now()) {
+		return Answer{}, errEnded
 	}
-	return Answer{Session: e.session, Freshness: Stale}, true
-}
-
-// question asks the sources apart from any visitor, with a deadline of its own, and remembers the answer.
-func (v *Validator) question(ctx context.Context, key cacheKey, c Credential) (*entry, error) {
-	if e := v.answers.get(&key); e != nil && v.o.Now().UnixNano() < e.freshUntil && !v.ended.has(e.session) {
-		return e, nil // answered between the caller's look and this one
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.o.ResolveTimeout)
-	defer cancel()
-	r, s, err := v.resolve(ctx, c)
-	now := v.o.Now().UnixNano()
-	switch {
-	case errors.Is(err, ErrRejected):
-		v.answers.drop(&key)
-		v.rejections.put(&key, &entry{rejected: err, size: 256, dropAt: now + int64(v.o.Cache.RejectedFor)}, now)
-		return nil, err
-	case err != nil:
-		return nil, err
-	case v.ended.has(s):
-		return nil, errEnded
-	}
-	e := v.newEntry(r, s, now)
-	v.answers.put(&key, e, now)
-	return e, nil
-}
-
-// resolve asks, in order, the sources whose credentials are found where c was found.
-func (v *Validator) resolve(ctx context.Context, c Credential) (Resolver, *Session, error) {
-	for _, r := range v.resolvers[c.Place] {
-		s, err := r.Resolve(ctx, c)
-		if errors.Is(err, ErrNotMine) {
-			continue
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("source %s: %w", r.Name(), classed(err))
-		}
-		if s.Ended(v.o.Now()) {
-			return nil, nil, fmt.Errorf("source %s: session has ended: %w", r.Name(), ErrRejected)
-		}
-		return r, s, nil
-	}
-	return nil, nil, fmt.Errorf("no source recognises the credential: %w", ErrRejected)
-}
-
-// newEntry works out until when s is served, and what is due when.
-func (v *Validator) newEntry(r Resolver, s *Session, now int64) *entry {
-	o, end := v.o.Cache, unixNano(s.EndsAt())
-	until := func(t int64) int64 { return firstOf(t, end) }
-	fresh := now + int64(o.FreshFor)
-	e := &entry{
-		session: s, resolver: r, size: sizeOf(s),
-		freshUntil: until(fresh), staleUntil: until(fresh + int64(o.StaleFor)), errorUntil: until(fresh + int64(o.StaleIfError)),
-	}
-	if t, ok := r.(Toucher); ok {
-		e.touchAt = unixNano(t.TouchAt(s))
-	}
-	if rn, ok := r.(Renewer); ok {
-		e.renewAt = unixNano(rn.RenewAt(s))
-	}
-	e.quietUntil = firstOf(e.freshUntil, e.touchAt, e.renewAt)
-	e.dropAt = max(e.staleUntil, e.errorUntil)
-	return e
-}
-
-// revalidate asks again in the background, once.
-func (v *Validator) revalidate(ctx context.Context, key cacheKey, e *entry, c Credential) {
-	if !e.revalidating.CompareAndSwap(false, true) {
-		return
-	}
-	v.work.Go(func() {
-		defer e.revalidating.Store(false)
-		_, err, _ := v.questions.Do(string(key[:]), func() (any, error) { return v.question(ctx, key, c) })
-		if err != nil {
-			_ = v.o.Hooks.failed(ctx, err)
-			v.o.Log.InfoContext(ctx, "asking again about a remembered session failed", "handle", e.session.Handle, "source", e.session.Source, "error", err)
-		}
-	})
-}
-
-// touch writes the use of a session down in the background, once.
-func (v *Validator) touch(ctx context.Context, key cacheKey, e *entry, c Credential) {
-	if !e.touching.CompareAndSwap(false, true) {
-		return
-	}
-	v.work.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.o.ResolveTimeout)
-		defer cancel()
-		t := e.resolver.(Toucher)
-		s, err := t.Touch(ctx, e.session, c)
-		switch {
-		case err == nil:
-			v.answers.replace(&key, e, v.newEntry(e.resolver, s, v.o.Now().UnixNano()))
-		case errors.Is(err, ErrRejected):
-			v.End(e.session)
-		default:
-			v.o.Log.WarnContext(ctx, "writing down the use of a session failed", "handle", e.session.Handle, "error", err)
-			e.touching.Store(false)
-		}
-	})
+	return Answer{Session: s, Renewed: true}, nil
 }
 
 // Run forgets what can no longer be served, a little every tick, until ctx ends.
@@ -417,16 +295,26 @@ func (v *Validator) Run(ctx context.Context) error {
 	}
 }
 
+// sweep forgets in the next few shards. What ended is remembered until a whole round has passed over all answers
+// with a clock that never showed less than its end: a clock that jumps ahead and back brings nothing to life.
 func (v *Validator) sweep(shards int) {
 	now := v.o.Now().UnixNano()
 	for range shards {
+		if v.sweepAt%len(v.answers.shards) == 0 {
+			v.ended.sweep(v.roundLow)
+			v.roundLow = now
+		}
+		v.roundLow = min(v.roundLow, now)
 		v.answers.sweep(v.sweepAt, now)
 		v.rejections.sweep(v.sweepAt, now)
 		v.sweepAt++
 	}
-	v.ended.sweep(now)
 	v.renewals.sweep(now)
 }
 
-// Close waits for questions and renewals under way. Each has a deadline of its own.
-func (v *Validator) Close() { v.work.Wait() }
+// Close waits for questions and renewals under way; each has a deadline of its own. What would begin after it is
+// ErrUnavailable; what is fresh in memory is still answered.
+func (v *Validator) Close() { v.work.close() }
+
+// Format implements fmt.Formatter: what a validator remembers is not for printing.
+func (v *Validator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "session.Validator") }

@@ -47,7 +47,7 @@ func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) sessi
 		{"swap with version 0 over a live record is ErrConflict", testCreateOverLive},
 		{"swap with a version where nothing is, is ErrConflict", testSwapAbsent},
 		{"swap with version 0 over an expired record succeeds", testCreateOverExpired},
-		{"swap of an empty key is ErrMalformed", testEmptyKey},
+		{"swap of an empty key is refused", testEmptyKey},
 		{"delete is idempotent", testDeleteIdempotent},
 		{"delete then swap with the old version is ErrConflict", testNoResurrection},
 		{"expiry follows the clock", testExpiry},

@@ -44,7 +44,7 @@ func testFindAfter(t *testing.T, c *storeCase) {
 	require.Equal(t, keys, c.find(t, "user:a", "a"))
 	require.Empty(t, c.find(t, "user:a", "zzz"))
 
-	// Pages of 7 that expire and are written between the pages still meet every key that was there all along.
+	// Pages of 7 still meet every key when the one they go on from is gone.
 	var met []string
 	after := ""
 	for {

@@ -1,0 +1,174 @@
+package provider
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// control counts requests and disturbs them.
+type control struct {
+	mu     sync.Mutex
+	calls  map[string]int // by path
+	grants map[string]int // by grant type, at the token endpoint
+	delays map[string]time.Duration
+	faults map[string]fault
+}
+
+type fault struct {
+	status int
+	body   string
+}
+
+func newControl() *control {
+	return &control{
+		calls: map[string]int{}, grants: map[string]int{}, delays: map[string]time.Duration{}, faults: map[string]fault{},
+	}
+}
+
+// interferes counts the request, delays it, and reports whether it answered in the provider's place.
+func (c *control) interferes(w http.ResponseWriter, r *http.Request) bool {
+	grant := ""
+	if r.URL.Path == TokenPath {
+		grant = r.FormValue("grant_type")
+	}
+	delay, f, broken := c.note(r.URL.Path, grant)
+	if delay > 0 {
+		t := time.NewTimer(delay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-r.Context().Done():
+			return true
+		}
+	}
+	if !broken {
+		return false
+	}
+	if strings.HasPrefix(f.body, "{") {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(f.status)
+	_, _ = io.WriteString(w, f.body)
+	return true
+}
+
+// note counts a request and returns what is to be done to it. A path or grant nobody knows is counted under "", so that
+// the maps stay small.
+func (c *control) note(path, grant string) (time.Duration, fault, bool) {
+	if !slices.Contains(paths(), path) {
+		path = ""
+	}
+	if grant != "authorization_code" && grant != "refresh_token" {
+		grant = ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls[path]++
+	if path == TokenPath {
+		c.grants[grant]++
+	}
+	f, broken := c.faults[path]
+	return c.delays[path], f, broken
+}
+
+func paths() []string {
+	return []string{
+		DiscoveryPath, AuthorizePath, CallbackPath, LoginPath, TokenPath, UserinfoPath, IntrospectionPath, RevocationPath,
+		EndSessionPath, KeysPath,
+	}
+}
+
+// Calls returns how many requests have come for path, which is one of the Path constants, whatever became of them.
+func (p *Provider) Calls(path string) int {
+	p.control.mu.Lock()
+	defer p.control.mu.Unlock()
+	return p.control.calls[path]
+}
+
+// TokenCalls returns how many requests have come to the token endpoint with this grant ("authorization_code" or
+// "refresh_token"), whatever became of them.
+func (p *Provider) TokenCalls(grant string) int {
+	p.control.mu.Lock()
+	defer p.control.mu.Unlock()
+	return p.control.grants[grant]
+}
+
+// Delay makes every request for path, which is one of the Path constants, wait for d before it is looked at; 0 ends
+// that. A request whose client goes away in the meantime is dropped.
+func (p *Provider) Delay(path string, d time.Duration) {
+	p.control.mu.Lock()
+	defer p.control.mu.Unlock()
+	p.control.delays[path] = d
+}
+
+// Fail makes every request for path, which is one of the Path constants, be answered with status and body until Heal. A body
+// that begins with '{' is sent as JSON.
+func (p *Provider) Fail(path string, status int, body string) {
+	p.control.mu.Lock()
+	defer p.control.mu.Unlock()
+	p.control.faults[path] = fault{status, body}
+}
+
+// Heal ends all that Delay and Fail began. Requests that already wait go on waiting.
+func (p *Provider) Heal() {
+	p.control.mu.Lock()
+	defer p.control.mu.Unlock()
+	clear(p.control.delays)
+	clear(p.control.faults)
+}
+
+// SetUser adds u, or replaces the user with u's subject. Tokens made from now on and every later answer of userinfo and
+// introspection show the change; sessions and tokens stay. An error names the field that is wrong.
+func (p *Provider) SetUser(u User) error {
+	if err := u.check(); err != nil {
+		return fmt.Errorf("provider: set user: %w", err)
+	}
+	u.Groups = slices.Clone(u.Groups)
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	for subject, other := range p.store.users {
+		if other.Username == u.Username && subject != u.Subject {
+			return fmt.Errorf("provider: set user: username %q is taken by subject %q", u.Username, subject)
+		}
+	}
+	p.store.users[u.Subject] = u
+	return nil
+}
+
+// RevokeUser ends all browser sessions, refresh tokens and access tokens of subject. The user can sign in again.
+func (p *Provider) RevokeUser(subject string) {
+	p.store.endSessions(func(_, s string) bool { return s == subject })
+}
+
+// Sessions returns how many browsers subject is signed in with.
+func (p *Provider) Sessions(subject string) int {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	n, now := 0, p.store.o.Now()
+	for _, b := range p.store.sessions {
+		if b.subject == subject && !b.ended(now) {
+			n++
+		}
+	}
+	return n
+}
+
+// ActiveRefreshTokens returns how many refresh tokens of subject would work now: at most one for each sign-in at a
+// client.
+func (p *Provider) ActiveRefreshTokens(subject string) int {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	n, now := 0, p.store.o.Now()
+	for _, t := range p.store.refresh {
+		f, ok := p.store.families[t.familyID]
+		if ok && f.subject == subject && !f.revoked && !t.used && !t.ended(now) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,127 @@
+package middleware
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/sessionward/sessionward/session"
+)
+
+// answerParams are the parameters of an authority's answer; each may come once.
+var answerParams = [...]string{"state", "code", "iss", "error", "error_description", "session_state"}
+
+// Callback serves GET and POST /callback/{source}: the browser comes back from a login. What the authority is asked,
+// it is asked only after the answer was found to be one to an attempt of this very browser, and only once.
+func (s *Site) Callback(w http.ResponseWriter, r *http.Request, source string) {
+	src, ok := s.logins.redirect[source]
+	if !ok {
+		s.WriteError(w, r, Problem{Status: http.StatusNotFound, Code: "unknown_source", Detail: "There is no login of that name.", SignIn: true})
+		return
+	}
+	params, err := answer(w, r)
+	if err != nil {
+		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "malformed_answer", Detail: "The answer of the login cannot be read in only one way.", SignIn: true})
+		return
+	}
+	browser := s.browser(r)
+	state := params.Get("state")
+	a, ours := s.logins.states.open(state)
+	switch {
+	case !ours:
+		s.strayAnswer(w, r, src, browser)
+		return
+	case a.Source != source:
+		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "wrong_source", Detail: "The answer came from another login than the one that was asked.", SignIn: true})
+		return
+	case s.logins.states.expired(a):
+		s.restart(w, r, src, a)
+		return
+	case !a.of(browser):
+		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "other_browser", Detail: "This login was not begun in this browser, or the browser does not keep our cookie.", SignIn: true})
+		return
+	}
+	s.answered(w, r, src, a, browser, state, params)
+}
+
+// answered has the source turn the answer into a session.
+func (s *Site) answered(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, a attempt, browser, state string, params url.Values) {
+	if !s.logins.states.spend(a) {
+		if s.hasSession(r) { // the back button, or a page loaded twice
+			s.redirect(w, r, a.ReturnTo, http.StatusSeeOther)
+			return
+		}
+		s.restart(w, r, src, a)
+		return
+	}
+	t, ok := s.logins.states.transaction(a, browser, state, CallbackURL(s.o.PublicURL, s.o.Prefix, src.Name()))
+	if !ok { // its key has left the ring
+		s.restart(w, r, src, a)
+		return
+	}
+	answered, err := src.Exchange(r.Context(), t, session.Callback{
+		Code: params.Get("code"), State: state, Issuer: params.Get("iss"),
+		Error: params.Get("error"), ErrorDescription: params.Get("error_description"),
+	})
+	if err == nil {
+		err = s.signIn(w, r, answered)
+	}
+	if err != nil {
+		s.auditLogin(r, src.Name(), "", err)
+		s.WriteError(w, r, problemOfError(err))
+		return
+	}
+	s.redirect(w, r, a.ReturnTo, http.StatusSeeOther)
+}
+
+// restart begins the login again, once, for a browser that took too long; then it explains.
+func (s *Site) restart(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, a attempt) {
+	if a.Restarts > 0 {
+		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "login_expired", Detail: "The login took longer than ten minutes, twice, or its answer came twice. Please begin again.", SignIn: true})
+		return
+	}
+	s.begin(w, r, src, a.ReturnTo, a.Restarts+1, "")
+}
+
+// strayAnswer handles an answer whose state is missing or not ours. A browser that has begun a login with us gets one
+// fresh start, which a cookie marks for a minute; then it is told.
+func (s *Site) strayAnswer(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, browser string) {
+	marked, err := r.Cookie(s.strayCookie().Name)
+	if browser == "" || (err == nil && marked.Value != "") {
+		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "unknown_state", Detail: "The answer belongs to no login that was begun here. Please begin again.", SignIn: true})
+		return
+	}
+	http.SetCookie(w, s.strayCookie())
+	s.begin(w, r, src, "/", 1, "")
+}
+
+// strayCookie marks, for a minute, that a login was begun again for want of a state.
+func (s *Site) strayCookie() *http.Cookie {
+	ck := s.cookies.login("1", time.Minute)
+	ck.Name = s.cookies.againName()
+	return ck
+}
+
+var errTwice = errors.New("a parameter came twice")
+
+// answer reads the parameters of an answer from the query, or from the form of a POST, never from both.
+func answer(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			return nil, err
+		}
+		params = r.PostForm
+	}
+	for _, name := range answerParams {
+		if len(params[name]) > 1 {
+			return nil, errTwice
+		}
+	}
+	return params, nil
+}

@@ -1,0 +1,82 @@
+package middleware
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/sessionward/sessionward/gate"
+	"github.com/sessionward/sessionward/policy"
+)
+
+// Session has the gate decide about every request and calls next for those that pass, with the decision in their
+// context: SessionFrom, DecisionFrom. All others are answered here. It goes inside Visit; where Visit is missing it
+// adds it.
+func (s *Site) Session(next http.Handler) http.Handler {
+	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := visitFrom(r.Context())
+		v.decision, v.decided = s.o.Gate.Decide(r.Context(), v.request), true
+		if v.decision.Verdict != gate.Pass {
+			s.refuse(w, r, v)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	return s.visited(inner)
+}
+
+// visited is next with Visit around it where that is missing.
+func (s *Site) visited(next http.HandlerFunc) http.Handler {
+	outer := s.Visit(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if visitFrom(r.Context()) == nil {
+			outer.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Require holds requests that Session let through against one more rule: for handlers of a Go server that want more
+// than their route asks. Without Session before it nothing passes.
+func (s *Site) Require(rule *policy.Rule) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			v := visitFrom(r.Context())
+			if v == nil || !v.decided || v.decision.Session == nil {
+				s.WriteError(w, r, Problem{Status: http.StatusUnauthorized, Code: "no_session", Detail: "This needs a session."})
+				return
+			}
+			if denial := rule.Check(v.request, v.decision.Session, s.o.Now()); denial != nil {
+				v.decision.Verdict, v.decision.Code, v.decision.Reason = gate.Forbidden, denial.Code, denial.Reason
+				s.refuse(w, r, v)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// refuse answers a request that may not pass: a redirect to the login where that helps, a problem otherwise.
+func (s *Site) refuse(w http.ResponseWriter, r *http.Request, v *visit) {
+	d := v.decision
+	if d.Verdict == gate.Unauthenticated && s.logins.any() && gate.ChallengeFor(v.request, d) == gate.Redirect {
+		v.code = d.Code
+		s.redirect(w, r, s.loginURL(s.returnTo(v.request)), http.StatusFound)
+		return
+	}
+	p := problemOf(d)
+	p.challenge = challengeHeader(d)
+	s.WriteError(w, r, p)
+}
+
+// redirect sends the browser to target, and lets nobody remember that it was.
+func (s *Site) redirect(w http.ResponseWriter, _ *http.Request, target string, status int) {
+	ownHeaders(w.Header(), "")
+	w.Header().Set("Location", target)
+	w.WriteHeader(status)
+}
+
+// setSession gives the browser a session cookie that lives no longer than the session.
+func (s *Site) setSession(w http.ResponseWriter, value string, expires time.Time) {
+	http.SetCookie(w, s.cookies.session(value, expires))
+}

@@ -1,0 +1,157 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+)
+
+// The bounds of one evaluation. The cost counts steps and the bytes they look at; the time is a second net under
+// loops.
+const (
+	maxExpression    = 4096 // characters
+	maxCost          = 10_000
+	maxEvaluation    = 50 * time.Millisecond
+	stepsToInterrupt = 100
+)
+
+// expressions compiles expressions. It makes its two environments when they are first needed; it is not safe for
+// concurrent use and is dropped once a table is made.
+type expressions struct {
+	request *cel.Env // for public routes: request and now
+	full    *cel.Env // and the session
+}
+
+// expression is a compiled condition, safe for concurrent use.
+type expression struct {
+	program cel.Program
+	source  *celast.SourceInfo
+	loops   bool
+}
+
+// compile checks and plans an expression; withSession says whether it may speak of the session. Errors give line and
+// column, both from 1.
+func (x *expressions) compile(source string, withSession bool) (*expression, error) {
+	env, err := x.env(withSession)
+	if err != nil {
+		return nil, err
+	}
+	ast, issues := env.Compile(source)
+	if issues.Err() != nil {
+		return nil, issueError(issues, withSession)
+	}
+	if !ast.OutputType().IsExactType(cel.BoolType) {
+		return nil, fmt.Errorf(`is of type %s, not bool; compare it, as in "… == true"`, ast.OutputType())
+	}
+	program, err := env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(stepsToInterrupt), cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return nil, err
+	}
+	e := &expression{program: program, source: ast.NativeRep().SourceInfo()}
+	celast.PreOrderVisit(ast.NativeRep().Expr(), celast.NewExprVisitor(func(n celast.Expr) {
+		e.loops = e.loops || n.Kind() == celast.ComprehensionKind
+	}))
+	return e, nil
+}
+
+// issueError turns the first issue into an error with its place.
+func issueError(issues *cel.Issues, withSession bool) error {
+	first := issues.Errors()[0]
+	hint := "the names of request and session, now and authenticated are known"
+	if !withSession {
+		hint = "on a public route only the names of request and now are known; set access to optional to ask for the session"
+	}
+	return fmt.Errorf("%d:%d: %s (%s)", first.Location.Line(), first.Location.Column()+1, strings.TrimSpace(first.Message), hint)
+}
+
+func (x *expressions) env(withSession bool) (*cel.Env, error) {
+	var err error
+	if x.request == nil {
+		if x.request, err = cel.NewEnv(requestVariables()...); err != nil {
+			return nil, err
+		}
+	}
+	if withSession && x.full == nil {
+		if x.full, err = x.request.Extend(sessionVariables()...); err != nil {
+			return nil, err
+		}
+	}
+	if withSession {
+		return x.full, nil
+	}
+	return x.request, nil
+}
+
+func requestVariables() []cel.EnvOption {
+	opts := []cel.EnvOption{
+		cel.ExtendedValidations(),
+		cel.ParserExpressionSizeLimit(maxExpression),
+		cel.Variable("now", cel.TimestampType),
+		cel.Variable("request.headers", cel.MapType(cel.StringType, cel.StringType)),
+	}
+	return append(opts, stringVariables("request.", "method", "scheme", "host", "path", "query", "client_ip")...)
+}
+
+func sessionVariables() []cel.EnvOption {
+	opts := []cel.EnvOption{
+		cel.Variable("authenticated", cel.BoolType),
+		cel.Variable("session.methods", cel.ListType(cel.StringType)),
+		cel.Variable("session.authenticated_at", cel.TimestampType),
+		cel.Variable("session.issued_at", cel.TimestampType),
+		cel.Variable("session.properties", cel.MapType(cel.StringType, cel.StringType)),
+		cel.Variable("session.identity.groups", cel.ListType(cel.StringType)),
+		cel.Variable("session.identity.claims", cel.MapType(cel.StringType, cel.DynType)),
+	}
+	opts = append(opts, stringVariables("session.", "source", "realm", "aal", "acr")...)
+	return append(opts, stringVariables("session.identity.", "subject", "username", "name", "email")...)
+}
+
+func stringVariables(prefix string, names ...string) []cel.EnvOption {
+	var opts []cel.EnvOption
+	for _, n := range names {
+		opts = append(opts, cel.Variable(prefix+n, cel.StringType))
+	}
+	return opts
+}
+
+// check evaluates the expression; everything but true denies.
+func (e *expression) check(f *facts) *Denial {
+	out, err := e.eval(f)
+	if err != nil {
+		return forbidden("expression_error", "the route's expression could not be evaluated"+e.place(err))
+	}
+	if out != types.True {
+		return forbidden("expression_denied", "the route's expression is not true")
+	}
+	return nil
+}
+
+func (e *expression) eval(f *facts) (any, error) {
+	if !e.loops {
+		out, _, err := e.program.Eval(f)
+		return out, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), maxEvaluation)
+	defer cancel()
+	out, _, err := e.program.ContextEval(ctx, f)
+	return out, err
+}
+
+// place says where an evaluation failed. The error's own text may hold values of session and request.
+func (e *expression) place(err error) string {
+	at, ok := errors.AsType[*types.Err](err)
+	if !ok {
+		return ""
+	}
+	l := e.source.GetStartLocation(at.NodeID())
+	if l.Line() < 1 {
+		return ""
+	}
+	return fmt.Sprintf(" at %d:%d", l.Line(), l.Column()+1)
+}

@@ -1,0 +1,114 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// body is a client's body on its way to the upstream. It notices which of the two sides fails: an error of Read is the
+// client's, and an upstream that asks for no more within timeout has stalled, which no timeout of the transport sees
+// before the whole body is sent.
+type body struct {
+	io.ReadCloser
+	timeout  time.Duration
+	cancel   context.CancelCauseFunc
+	from, to http.Header // the client's trailers, and those the upstream was told of
+
+	mu       sync.Mutex
+	timer    *time.Timer
+	released bool
+	err      error
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	b.pause()
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+		b.watch()
+	case errors.Is(err, io.EOF):
+		b.copyTrailers()
+	default:
+		b.fail(err)
+	}
+	return n, err
+}
+
+// pause stops the clock while the client is waited for.
+func (b *body) pause() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+}
+
+// watch starts the clock while the upstream is waited for.
+func (b *body) watch() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.released:
+	case b.timer == nil:
+		b.timer = time.AfterFunc(b.timeout, b.stalled)
+	default:
+		b.timer.Reset(b.timeout)
+	}
+}
+
+func (b *body) stalled() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.released {
+		b.cancel(errStalled)
+	}
+}
+
+// release stops the clock for good: once the upstream replies it need not take the rest of the body.
+func (b *body) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.released = true
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+}
+
+func (b *body) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+}
+
+// failure returns the reason for which the client's body could not be read, "" when it could.
+func (b *body) failure() (Reason, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		return "", nil
+	}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(b.err, &tooLarge):
+		return BodyTooLarge, b.err
+	case errors.Is(b.err, os.ErrDeadlineExceeded):
+		return BodyTimeout, b.err
+	default:
+		return BodyMalformed, b.err
+	}
+}
+
+// copyTrailers passes the values of the announced trailers on. net/http fills the client's before it reports the end
+// of the body, and sends the upstream's after it.
+func (b *body) copyTrailers() {
+	for name := range b.to {
+		b.to[name] = slices.Clone(b.from[name])
+	}
+}

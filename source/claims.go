@@ -1,0 +1,198 @@
+package source
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sessionward/sessionward/session"
+)
+
+// defaultSkew is how far the clocks of authorities may be off.
+const defaultSkew = time.Minute
+
+// lastSecond is the end of the year 9999: a time beyond it is a mistake or an attack, never a date.
+const lastSecond = 253402300799
+
+// ClaimsOptions say which claims become which fields. A name is looked up whole first, so that names with dots in
+// them ("https://example.com/groups") work, and then as a path ("realm_access.roles").
+type ClaimsOptions struct {
+	Username string `yaml:"username"` // default preferred_username
+	Email    string `yaml:"email"`    // default email
+	Name     string `yaml:"name"`     // default name
+	Groups   string `yaml:"groups"`   // default groups; an array of strings, or one string for one group
+}
+
+func (o ClaimsOptions) withDefaults() ClaimsOptions {
+	return ClaimsOptions{
+		Username: orDefault(o.Username, "preferred_username"),
+		Email:    orDefault(o.Email, "email"),
+		Name:     orDefault(o.Name, "name"),
+		Groups:   orDefault(o.Groups, "groups"),
+	}
+}
+
+func orDefault(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// identity maps claims. email_verified speaks of the claim email alone, so an address taken from elsewhere is never
+// verified. What the protocol needs for itself and what became a field is left out of the remaining claims.
+func (o ClaimsOptions) identity(claims map[string]any) session.Identity {
+	id := session.Identity{
+		Subject:  text(claims["sub"]),
+		Username: text(lookUp(claims, o.Username)),
+		Email:    text(lookUp(claims, o.Email)),
+		Name:     text(lookUp(claims, o.Name)),
+		Groups:   texts(lookUp(claims, o.Groups)),
+	}
+	if o.Email == "email" && id.Email != "" {
+		id.EmailVerified = claims["email_verified"] == true || claims["email_verified"] == "true"
+	}
+	leftOut := append(noise(), o.Username, o.Email, o.Name, o.Groups)
+	for name, value := range claims {
+		if slices.Contains(leftOut, name) {
+			continue
+		}
+		if id.Claims == nil {
+			id.Claims = map[string]any{}
+		}
+		id.Claims[name] = value
+	}
+	return id
+}
+
+// noise lists the claims that serve the protocol, not the application.
+func noise() []string {
+	return []string{
+		"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "s_hash", "azp", "client_id",
+		"sid", "auth_time", "acr", "amr", "typ", "scope", "scp", "email_verified", "_claim_names", "_claim_sources",
+	}
+}
+
+// lookUp finds a claim by its whole name or by its path.
+func lookUp(claims map[string]any, path string) any {
+	if v, ok := claims[path]; ok {
+		return v
+	}
+	for {
+		head, rest, nested := strings.Cut(path, ".")
+		v, ok := claims[head]
+		if !ok || !nested {
+			return v
+		}
+		if claims, ok = v.(map[string]any); !ok {
+			return nil
+		}
+		path = rest
+	}
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// texts returns the strings of v: an array's, or v itself when it is one. It is never split: a group may hold any
+// character.
+func texts(v any) []string {
+	if s := text(v); s != "" {
+		return []string{s}
+	}
+	array, _ := v.([]any)
+	var out []string
+	for _, e := range array {
+		if s := text(e); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// seconds reads a NumericDate (RFC 7519 §2). there is false when the claim is absent, ok is false when it is there
+// and no date: a string, negative, or beyond the year 9999.
+func seconds(claims map[string]any, name string) (at time.Time, there, ok bool) {
+	v, there := claims[name]
+	if !there {
+		return time.Time{}, false, true
+	}
+	f, isNumber := v.(float64)
+	if !isNumber || f < 0 || f > lastSecond {
+		return time.Time{}, true, false
+	}
+	whole, frac := math.Modf(f)
+	return time.Unix(int64(whole), int64(frac*1e9)).UTC(), true, true
+}
+
+// times are the dates of a token.
+type times struct{ exp, iat, nbf, auth time.Time }
+
+// readTimes reads all dates of claims; any that is no date is a rejection.
+func readTimes(claims map[string]any) (times, error) {
+	var t times
+	for name, at := range map[string]*time.Time{"exp": &t.exp, "iat": &t.iat, "nbf": &t.nbf, "auth_time": &t.auth} {
+		v, _, ok := seconds(claims, name)
+		if !ok {
+			return times{}, rejected(name + " is not a date")
+		}
+		*at = v
+	}
+	return t, nil
+}
+
+// begun reports a token from the future.
+func (t times) begun(now time.Time, skew time.Duration) error {
+	if t.nbf.After(now.Add(skew)) {
+		return rejected("not valid yet (nbf)")
+	}
+	if t.iat.After(now.Add(skew)) {
+		return rejected("issued in the future (iat)")
+	}
+	return nil
+}
+
+// audiences reads aud: a string, or an array of strings with at least one (RFC 7519 §4.1.3). Any other shape is nil.
+func audiences(claims map[string]any) []string {
+	switch v := claims["aud"].(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var out []string
+		for _, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				return nil
+			}
+			out = append(out, s)
+		}
+		return out
+	default:
+		return nil
+	}
+}
+
+// methods maps amr (RFC 8176).
+func methods(claims map[string]any) []session.AuthenticationMethod {
+	var out []session.AuthenticationMethod
+	for _, m := range texts(claims["amr"]) {
+		out = append(out, session.AuthenticationMethod{Method: m})
+	}
+	return out
+}
+
+// scopes reads the granted scopes: scope (RFC 9068 §2.2.3) as one string, or scp as some issuers write it.
+func scopes(claims map[string]any) []string {
+	for _, name := range []string{"scope", "scp"} {
+		if s := text(claims[name]); s != "" {
+			return strings.Fields(s)
+		}
+		if list := texts(claims[name]); list != nil {
+			return list
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/sessionward/sessionward/session"
+)
+
+// maxMetadataAge is how long a discovery document is used before it is asked for again. An old one stays in use while
+// no newer can be had.
+const maxMetadataAge = time.Hour
+
+// metadata is what we use of a provider's discovery document (OpenID Connect Discovery 1.0 §3, RFC 8414 §2).
+type metadata struct {
+	Issuer                string `json:"issuer"`
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	JWKSURI               string `json:"jwks_uri"`
+	UserinfoEndpoint      string `json:"userinfo_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	// PromisesIssuer: every authorization response carries iss (RFC 9207 §3).
+	PromisesIssuer bool `json:"authorization_response_iss_parameter_supported"`
+}
+
+// newDiscovery returns the lazily fetched metadata of issuer. login demands the endpoints a login needs; without it
+// the key set is enough.
+func newDiscovery(c *client, issuer string, insecureHTTP, login bool) *latest[*metadata] {
+	fetch := func(ctx context.Context) (*metadata, time.Duration, error) {
+		m, err := discover(ctx, c, issuer)
+		if err == nil {
+			err = m.check(issuer, insecureHTTP, login)
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("discovery: %w", err)
+		}
+		return m, maxMetadataAge, nil
+	}
+	return &latest[*metadata]{fetch: fetch, now: c.now, timeout: c.http.Timeout}
+}
+
+func discover(ctx context.Context, c *client, issuer string) (*metadata, error) {
+	url := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
+	r, err := c.get(ctx, url, http.Header{"Accept": {"application/json"}})
+	if err != nil {
+		return nil, err
+	}
+	m := &metadata{}
+	if json.Unmarshal(r.body, m) != nil {
+		return nil, unavailable("the discovery document is not JSON of the expected shape")
+	}
+	return m, nil
+}
+
+// check refuses metadata of another issuer (Discovery 1.0 §4.3) and endpoints that could not be asked safely.
+func (m *metadata) check(issuer string, insecureHTTP, login bool) error {
+	if m.Issuer != issuer {
+		return unavailable("the discovery document is another issuer's: compare issuer in the configuration, letter by letter")
+	}
+	endpoints := []struct {
+		name, url string
+		needed    bool
+	}{
+		{"authorization_endpoint", m.AuthorizationEndpoint, login},
+		{"token_endpoint", m.TokenEndpoint, login},
+		{"jwks_uri", m.JWKSURI, true},
+		{"userinfo_endpoint", m.UserinfoEndpoint, false},
+		{"revocation_endpoint", m.RevocationEndpoint, false},
+		{"end_session_endpoint", m.EndSessionEndpoint, false},
+	}
+	for _, e := range endpoints {
+		if e.url == "" && !e.needed {
+			continue
+		}
+		if err := checkURL(e.url, insecureHTTP, true); err != nil {
+			return fmt.Errorf("%w: the discovery document's %s: %w", session.ErrUnavailable, e.name, err)
+		}
+	}
+	return nil
+}

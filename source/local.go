@@ -1,0 +1,290 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/sessionward/sessionward/session"
+)
+
+const (
+	maxBcryptPassword = 72 // bytes; bcrypt ignores the rest
+	maxWaiting        = 64 // password checks in line for a processor
+	defaultKeyHeader  = "X-Api-Key"
+)
+
+// LocalOptions configure users and keys of the gateway's own.
+type LocalOptions struct {
+	// HtpasswdFile holds users with bcrypt hashes of cost 10 to 16. It is read again when it changes; a file that
+	// makes no sense leaves the users as they were. Without it nobody logs in with a password.
+	HtpasswdFile string `yaml:"htpasswd_file"`
+	// Users say more about users. A user that is not in the password file cannot log in with a password.
+	Users []LocalUser `yaml:"users"`
+
+	APIKeys []APIKey `yaml:"api_keys"`
+	// APIKeyHeader carries a key; default X-Api-Key. "Authorization: Bearer swk_…" always does.
+	APIKeyHeader string `yaml:"api_key_header"`
+
+	MaxFailuresPerUser int           `yaml:"max_failures_per_user"` // before a user has to wait; default 5
+	MaxFailuresPerIP   int           `yaml:"max_failures_per_ip"`   // before an address has to wait; default 20
+	FailureWindow      time.Duration `yaml:"failure_window"`        // failures are counted this long; default 5m
+}
+
+// LocalUser describes a user.
+type LocalUser struct {
+	Username string   `yaml:"username"` // exactly as in the password file; upper and lower case differ
+	Email    string   `yaml:"email"`    // taken as verified: the operator wrote it
+	Name     string   `yaml:"name"`
+	Groups   []string `yaml:"groups"`
+}
+
+func (o *LocalOptions) check(p *problems) {
+	if o.HtpasswdFile == "" && len(o.APIKeys) == 0 {
+		p.add("local", "has neither users nor keys", "set htpasswd_file or api_keys")
+	}
+	seen := map[string]bool{}
+	for i, u := range o.Users {
+		at := fmt.Sprintf("local.users[%d].username", i)
+		if !validUsername(u.Username) {
+			p.add(at, "must be printable ASCII without spaces and colons", "write it as in the password file")
+		}
+		if folded := strings.ToLower(u.Username); seen[folded] {
+			p.add(at, "stands twice, or twice but for upper and lower case", "keep one")
+		} else {
+			seen[folded] = true
+		}
+	}
+	checkAPIKeys(o.APIKeys, p)
+	if o.APIKeyHeader != "" && !validHeaderName(o.APIKeyHeader) {
+		p.add("local.api_key_header", "must be a header of its own", "leave it out for X-Api-Key")
+	}
+	if o.MaxFailuresPerUser < 0 || o.MaxFailuresPerIP < 0 || o.FailureWindow < 0 {
+		p.add("local.max_failures_per_user", "and its neighbours must not be negative", "leave them out for the defaults")
+	}
+}
+
+// validHeaderName reports whether name is a header a credential may have to itself.
+func validHeaderName(name string) bool {
+	for _, c := range []byte(name) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		digit := c >= '0' && c <= '9'
+		if !letter && !digit && c != '-' {
+			return false
+		}
+	}
+	shared := []string{"Authorization", "Cookie", "Host", "Proxy-Authorization", "Content-Type", "Content-Length"}
+	return !slices.Contains(shared, http.CanonicalHeaderKey(name))
+}
+
+// Local knows users from a password file and services by their keys.
+//
+// User names are matched exactly: "Alice" is nobody when the file knows "alice", and a file with both is refused. They
+// are ASCII, so that no two look alike.
+type Local struct {
+	name    string
+	header  string // canonical
+	now     func() time.Time
+	file    *passwordFile // nil: no passwords
+	users   map[string]LocalUser
+	keys    map[string]*apiKey
+	perUser *attempts
+	perIP   *attempts
+
+	compare func(hash, password []byte) error // bcrypt
+	slots   chan struct{}                     // comparisons at a time
+	waiting atomic.Int64
+}
+
+func openLocal(o Options, d Deps) (session.Source, error) {
+	opts := o.Local
+	window := opts.FailureWindow
+	if window == 0 {
+		window = defaultWindow
+	}
+	l := &Local{
+		name:    o.Name,
+		header:  http.CanonicalHeaderKey(orDefault(opts.APIKeyHeader, defaultKeyHeader)),
+		now:     d.Now,
+		users:   map[string]LocalUser{},
+		keys:    readAPIKeys(opts.APIKeys),
+		perUser: newAttempts(orNumber(opts.MaxFailuresPerUser, defaultPerUser), window, d.Now),
+		perIP:   newAttempts(orNumber(opts.MaxFailuresPerIP, defaultPerIP), window, d.Now),
+		compare: bcrypt.CompareHashAndPassword,
+		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+	}
+	for _, u := range opts.Users {
+		u.Groups = slices.Clone(u.Groups)
+		l.users[u.Username] = u
+	}
+	if opts.HtpasswdFile == "" {
+		return l, nil
+	}
+	file, err := openPasswordFile(opts.HtpasswdFile, d.Now, d.Log)
+	if err != nil {
+		return nil, fmt.Errorf("local.%w", err)
+	}
+	l.file = file
+	return l, nil
+}
+
+func orNumber(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+// Name implements session.Source.
+func (l *Local) Name() string { return l.name }
+
+// Kind implements session.Source.
+func (l *Local) Kind() string { return "local" }
+
+// Health implements session.HealthChecker: an error when the password file changed to something that makes no sense.
+func (l *Local) Health() error {
+	if l.file == nil {
+		return nil
+	}
+	l.file.current()
+	if err := l.file.health(); err != nil {
+		return fmt.Errorf("local %s: %w", l.name, err)
+	}
+	return nil
+}
+
+// VerifyPassword implements session.PasswordLogin. A wrong password, an unknown user and a name or password that
+// cannot be one cost the same work. Failures are counted for the user, whatever the case it is written in and whether
+// it exists or not, and for the client's address; after too many both wait, longer each time.
+func (l *Local) VerifyPassword(ctx context.Context, username string, password session.Secret, clientIP string) (*session.Session, error) {
+	s, err := l.verifyPassword(ctx, username, password, clientIP)
+	if err != nil {
+		return nil, fmt.Errorf("local %s: verify password: %w", l.name, err)
+	}
+	return s, nil
+}
+
+func (l *Local) verifyPassword(ctx context.Context, username string, password session.Secret, clientIP string) (*session.Session, error) {
+	if l.file == nil {
+		return nil, fmt.Errorf("%w: no htpasswd_file is configured", session.ErrUnsupported)
+	}
+	done, err := l.admit(username, clientIP)
+	if err != nil {
+		return nil, err
+	}
+	right, err := l.check(ctx, username, password.Reveal())
+	done(right, err)
+	switch {
+	case err != nil:
+		return nil, err
+	case !right:
+		return nil, rejected("user name or password is wrong")
+	}
+	now := l.now().UTC()
+	return &session.Session{
+		Source:                l.name,
+		Active:                true,
+		Identity:              l.identity(username),
+		AuthenticationMethods: []session.AuthenticationMethod{{Method: "pwd", AAL: "aal1", CompletedAt: now}},
+		AAL:                   "aal1",
+		AuthenticatedAt:       now,
+	}, nil
+}
+
+// admit counts an attempt for the client's address and the user. done takes it back unless it failed.
+func (l *Local) admit(username, clientIP string) (done func(right bool, err error), err error) {
+	ip, user := clientKey(clientIP), strings.ToLower(username)
+	if ip != "" {
+		if wait := l.perIP.begin(ip); wait > 0 {
+			return nil, tooMany("this client", wait)
+		}
+	}
+	counted := validUsername(username) // other names cannot exist, and would only fill the table
+	if counted {
+		if wait := l.perUser.begin(user); wait > 0 {
+			l.perIP.undo(ip)
+			return nil, tooMany("this user", wait)
+		}
+	}
+	return func(right bool, err error) {
+		if right || err != nil {
+			l.perIP.undo(ip)
+		}
+		switch {
+		case counted && right:
+			l.perUser.forget(user)
+		case counted && err != nil:
+			l.perUser.undo(user)
+		}
+	}, nil
+}
+
+func tooMany(who string, wait time.Duration) error {
+	return session.WithRetryAfter(fmt.Errorf("%w: %s has to wait", session.ErrTooMany, who), wait)
+}
+
+// check compares in constant work: each call computes as much as one comparison at the highest cost in the file,
+// whoever asks.
+func (l *Local) check(ctx context.Context, username, password string) (bool, error) {
+	if err := l.acquire(ctx); err != nil {
+		return false, err
+	}
+	defer func() { <-l.slots }()
+	users := l.file.current()
+	possible := password != "" && len(password) <= maxBcryptPassword
+	given := []byte(password[:min(len(password), maxBcryptPassword)])
+	hash, known := users.hash[username]
+	if !known {
+		_ = l.compare(users.mock[users.max], given)
+		return false, nil
+	}
+	right := l.compare(hash, given) == nil
+	for cost := users.cost[username]; cost < users.max; cost++ {
+		_ = l.compare(users.mock[cost], given) // 2^c + 2^c + 2^(c+1) + … = 2^max
+	}
+	return right && possible, nil
+}
+
+// acquire waits for a slot: comparisons are slow on purpose and must not starve everything else.
+func (l *Local) acquire(ctx context.Context) error {
+	if l.waiting.Add(1) > maxWaiting {
+		l.waiting.Add(-1)
+		return tooMany("everybody", time.Second)
+	}
+	defer l.waiting.Add(-1)
+	if ctx.Err() != nil {
+		return gaveUp(ctx)
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return gaveUp(ctx)
+	}
+}
+
+// identity returns what is known of a user. The slices are the caller's.
+func (l *Local) identity(username string) session.Identity {
+	u := l.users[username]
+	return session.Identity{
+		Subject:       username,
+		Username:      username,
+		Email:         u.Email,
+		EmailVerified: u.Email != "",
+		Name:          u.Name,
+		Groups:        slices.Clone(u.Groups),
+	}
+}
+
+var (
+	_ session.PasswordLogin = (*Local)(nil)
+	_ session.Resolver      = (*Local)(nil)
+	_ session.HealthChecker = (*Local)(nil)
+)

@@ -1,0 +1,141 @@
+// Package source holds the authorities the gateway can ask whose a credential is: an OpenID Connect provider ([OIDC]),
+// issuers of bearer JWTs ([JWT]), and users and keys of the gateway's own ([Local]).
+//
+// It owns how each of them is spoken to and how its answer is held against the rules of its protocol. It does not own
+// the sessions: no store, no cookie, no cache of answers, no HTTP of the gateway's own doors. It never retries on its
+// own and never logs a token.
+//
+// One rule holds for every file: only what the authority definitely refused, or what definitely fails a check, is
+// session.ErrRejected. Whatever could not be asked or could not be understood is session.ErrUnavailable, so that an
+// outage never logs anybody out.
+package source
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/sessionward/sessionward/session"
+)
+
+// Options configure one source. Exactly one kind is set.
+type Options struct {
+	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
+	Name string `yaml:"name"`
+
+	OIDC  *OIDCOptions  `yaml:"oidc,omitempty"`
+	JWT   *JWTOptions   `yaml:"jwt,omitempty"`
+	Local *LocalOptions `yaml:"local,omitempty"`
+}
+
+// Deps are what a source needs from the program around it.
+type Deps struct {
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: nothing is logged
+	// CallbackURL is the absolute redirect_uri of this source, used where a transaction does not name its own. Only
+	// sources people log in at with a redirect need it.
+	CallbackURL string
+}
+
+// kind is one line of the table of sources.
+type kind struct {
+	name   string
+	chosen func(Options) bool
+	check  func(Options, *problems)
+	open   func(Options, Deps) (session.Source, error)
+}
+
+// kinds is the table: to add a kind of source, add a line.
+func kinds() []kind {
+	return []kind{
+		{"oidc", func(o Options) bool { return o.OIDC != nil }, func(o Options, p *problems) { o.OIDC.check(p) }, openOIDC},
+		{"jwt", func(o Options) bool { return o.JWT != nil }, func(o Options, p *problems) { o.JWT.check(p) }, openJWT},
+		{"local", func(o Options) bool { return o.Local != nil }, func(o Options, p *problems) { o.Local.check(p) }, openLocal},
+	}
+}
+
+// Kinds lists the kinds of source there are, in the order of the documentation.
+func Kinds() []string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Validate reports everything that is wrong with o, each with its place and how to put it right. It reads no file and
+// asks nobody.
+func (o Options) Validate() error {
+	p := &problems{where: fmt.Sprintf("source %q", o.Name)}
+	if !validName(o.Name) {
+		p.add("name", "must be 1 to 64 letters, digits, '-' and '_'", "choose a short name such as corp")
+	}
+	if _, ok := o.chosen(); !ok {
+		p.add("kind", "exactly one of oidc, jwt and local must be set", "keep one and move the others to sources of their own")
+	}
+	for _, k := range kinds() {
+		if k.chosen(o) {
+			k.check(o, p)
+		}
+	}
+	return p.err()
+}
+
+// Open checks o and returns its source. It reads the files o names and asks nobody: a source can be opened while its
+// authority is down. Its background work, where it has any, begins with Run (session.Starter).
+func Open(o Options, d Deps) (session.Source, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	d.Log = d.Log.With(slog.String("source", o.Name))
+	k, _ := o.chosen()
+	s, err := k.open(o, d)
+	if err != nil {
+		return nil, fmt.Errorf("source %q: %w", o.Name, err)
+	}
+	return s, nil
+}
+
+// chosen returns the one kind that is set, false when there is none or more than one.
+func (o Options) chosen() (kind, bool) {
+	var found []kind
+	for _, k := range kinds() {
+		if k.chosen(o) {
+			found = append(found, k)
+		}
+	}
+	if len(found) != 1 {
+		return kind{}, false
+	}
+	return found[0], true
+}
+
+func validName(name string) bool {
+	for _, c := range []byte(name) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		digit := c >= '0' && c <= '9'
+		if !letter && !digit && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 64
+}
+
+// checkCallback reports a callback URL that no provider could send a browser to.
+func checkCallback(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return fmt.Errorf("callback URL %q: must be an absolute http or https URL without a fragment: %w", raw, session.ErrMalformed)
+	}
+	return nil
+}

@@ -22,6 +22,10 @@ func allowedValues(owner string) []string {
 		return []string{"join", "json", "base64"}
 	case "source.OIDCOptions.auth_method":
 		return []string{"client_secret_basic", "client_secret_post", "none"}
+	case "source.OIDCOptions.algorithms", "source.JWTIssuer.algorithms":
+		return []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
+	case "source.JWTIssuer.profile":
+		return []string{"rfc9068"}
 	}
 	return nil
 }

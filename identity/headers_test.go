@@ -153,6 +153,16 @@ func TestWriteRejectsGroupDelimiterInjection(t *testing.T) {
 	}
 }
 
+func TestWriteLeavesOutEmptyGroups(t *testing.T) {
+	for want, groups := range map[string][]string{"a,b": {"", "a", "", "b", ""}, "": {"", ""}} {
+		s := testSession()
+		s.Identity.Groups = groups
+		out := http.Header{}
+		require.NoError(t, newHeaders(t, Options{}).Write(out, s, StatusValid, "app"))
+		require.Equal(t, want, out.Get("X-Forwarded-Groups"))
+	}
+}
+
 // TestWriteRejectsControlBytes: nothing that ends a line, hides text or is not ASCII leaves as it is, and no two
 // subjects look alike.
 func TestWriteRejectsControlBytes(t *testing.T) {

@@ -66,8 +66,9 @@ type Verifier struct {
 // Verifier is not set up. Anything but nil means: no identity.
 //
 // It believes ES256 signatures by a key of the set alone, and requires type, issuer, audience and a life of at most
-// MaxAssertionTTL, now, with 30 seconds of leeway for the clocks. Checks at most once per ten seconds for keys it
-// does not know, and once per KeySetMaxAge for keys that were withdrawn; the request that does so waits.
+// MaxAssertionTTL that has begun and not ended, with 30 seconds of leeway for the clocks. It looks for keys it does not
+// know at most once per ten seconds, and for keys that were withdrawn once per KeySetMaxAge; the request that has to
+// look waits, those whose key is known do not.
 func (v *Verifier) Verify(r *http.Request) (Assertion, error) {
 	name := DefaultAssertionHeader
 	if v.Header != "" {
@@ -125,13 +126,13 @@ func (v *Verifier) check(c *assertionClaims) error {
 		return rejected("aud %q is not %q", c.Audience, v.Audience)
 	case c.Subject == "":
 		return rejected("no sub")
-	case c.ExpiresAt <= 0 || c.NotBefore <= 0 || c.IssuedAt <= 0:
-		return rejected("exp, nbf or iat is missing")
+	case c.NotBefore <= 0 || c.IssuedAt <= 0:
+		return rejected("nbf or iat is missing")
 	case c.ExpiresAt-c.IssuedAt > int64(MaxAssertionTTL/time.Second):
 		return rejected("lives longer than %v", MaxAssertionTTL)
 	case !now.Add(-verifyLeeway).Before(time.Unix(c.ExpiresAt, 0)):
-		return rejected("expired")
-	case now.Add(verifyLeeway).Before(time.Unix(c.NotBefore, 0)):
+		return rejected("expired, or without exp")
+	case now.Add(verifyLeeway).Before(time.Unix(max(c.NotBefore, c.IssuedAt), 0)):
 		return rejected("not valid yet; compare the clocks")
 	}
 	return nil

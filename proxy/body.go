@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -94,15 +93,10 @@ func (b *body) failure() (Reason, error) {
 	if b.err == nil {
 		return "", nil
 	}
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(b.err, &tooLarge):
+	if _, ok := errors.AsType[*http.MaxBytesError](b.err); ok {
 		return BodyTooLarge, b.err
-	case errors.Is(b.err, os.ErrDeadlineExceeded):
-		return BodyTimeout, b.err
-	default:
-		return BodyMalformed, b.err
 	}
+	return BodyMalformed, b.err
 }
 
 // copyTrailers passes the values of the announced trailers on. net/http fills the client's before it reports the end

@@ -20,9 +20,8 @@ const (
 	UpgradeRefused  Reason = "upgrade_refused"  // 400: an upgrade other than a well-formed WebSocket handshake
 	OriginRefused   Reason = "origin_refused"   // 403: a WebSocket opened by another site on a cookie
 	SessionEnded    Reason = "session_ended"    // 401: the session ended before the reply began
-	BodyMalformed   Reason = "body_malformed"   // 400: the client's body broke off or was not well-formed
+	BodyMalformed   Reason = "body_malformed"   // 400: the client's body was not well-formed
 	BodyTooLarge    Reason = "body_too_large"   // 413: the body passed a limit set with http.MaxBytesReader
-	BodyTimeout     Reason = "body_timeout"     // 408: the client sent its body too slowly for the server
 	UpstreamFailed  Reason = "upstream_failed"  // 502: refused, reset, or a reply that is not one
 	UpstreamTimeout Reason = "upstream_timeout" // 504: no connection or no reply in time
 )
@@ -52,8 +51,6 @@ func (e *Error) HTTPStatus() int {
 		return http.StatusUnauthorized
 	case OriginRefused:
 		return http.StatusForbidden
-	case BodyTimeout:
-		return http.StatusRequestTimeout
 	case BodyTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case MethodRefused:

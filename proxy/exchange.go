@@ -93,17 +93,17 @@ func (x *exchange) watchEnd() {
 	})
 }
 
-// breakOff ends the exchange. Where a stream is under way its client may have stopped reading, and a write to it may
-// never return: the deadline ends that write as well. Before that the client is still owed an answer.
+// breakOff ends the exchange, even where the client neither sends nor reads: the transport waits for a read of its
+// body, and a write to it may never return, but for a deadline that has passed. Until a stream is under way the client
+// is still owed an answer. A writer that knows no deadlines is broken off by the canceled context alone.
 func (x *exchange) breakOff() {
 	x.cancel(errSessionEnded)
-	if !x.streaming.Load() {
-		return
-	}
 	c := http.NewResponseController(x.reply.ResponseWriter)
 	past := time.Unix(1, 0)
-	_ = c.SetWriteDeadline(past) // a writer that knows no deadlines is broken off by the canceled context alone
 	_ = c.SetReadDeadline(past)
+	if x.streaming.Load() {
+		_ = c.SetWriteDeadline(past)
+	}
 }
 
 // beginStream marks the reply as one that only the session's end may end, and reports errSessionEnded when that has

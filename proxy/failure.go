@@ -22,7 +22,8 @@ func (p *Proxy) handleError(_ http.ResponseWriter, out *http.Request, err error)
 	p.refuse(x.reply.ResponseWriter, x.in, failure)
 }
 
-// classify finds the side that failed. nil when it was the client that went away.
+// classify finds the side that failed. nil when it was the client that went away, or broke its body off: net/http
+// cancels the request's context on every failed read of its connection, a read deadline among them.
 func (p *Proxy) classify(x *exchange, err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -181,7 +181,7 @@ func FuzzOwnCookies(f *testing.F) {
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, line string) {
 		h := http.Header{"Cookie": {line}}
-		var want []*http.Cookie
+		want := []*http.Cookie{}
 		for _, c := range (&http.Request{Header: h}).Cookies() {
 			if !own.owns(c.Name) {
 				want = append(want, c)

@@ -245,14 +245,17 @@ func firstOf(times ...int64) int64 {
 // sizeOf estimates the bytes s holds, so that a client with large tokens cannot fill the memory with few entries.
 func sizeOf(s *Session) int64 {
 	const fixed, perItem = 768, 48
-	n := fixed + len(s.ID) + len(s.Handle) + len(s.Source) + len(s.SourceSessionID) + len(s.Realm) +
+	n := fixed + len(s.ID) + len(s.Handle) + len(s.Source) + len(s.SourceSessionID) + len(s.Realm) + len(s.AAL) + len(s.ACR) +
 		len(s.Identity.Subject) + len(s.Identity.Username) + len(s.Identity.Email) + len(s.Identity.Name) +
-		len(s.Tokens.Access.Reveal()) + len(s.Tokens.Refresh.Reveal()) + len(s.Tokens.ID.Reveal()) + len(s.Tokenized.Reveal())
+		len(s.Tokens.Access.Reveal()) + len(s.Tokens.Refresh.Reveal()) + len(s.Tokens.ID.Reveal()) + len(s.Tokens.Type) + len(s.Tokenized.Reveal())
 	for _, g := range s.Identity.Groups {
 		n += len(g) + perItem
 	}
 	for k, v := range s.Properties {
 		n += len(k) + len(v) + perItem
+	}
+	for _, m := range s.AuthenticationMethods {
+		n += len(m.Method) + len(m.AAL) + perItem
 	}
 	for _, d := range s.Devices {
 		n += len(d.IP) + len(d.UserAgent) + 2*perItem

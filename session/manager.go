@@ -170,8 +170,7 @@ func (m *Manager) openCookie(value string) (id string, err error) {
 // device. It returns the session and the value of its cookie only after the store has it. ErrRejected when what the
 // source answered has ended already.
 func (m *Manager) Create(ctx context.Context, answered *Session, d Device) (*Session, Secret, error) {
-	id := make([]byte, sessionIDBytes)
-	_, _ = rand.Read(id) // never fails: crypto/rand ends the process instead
+	id := newSessionID()
 	value, err := m.codecs[0].Encode(m.o.CookieName, id)
 	if err != nil {
 		return nil, Secret{}, fmt.Errorf("session cookie: encode: %w", errors.Join(ErrUnavailable, err))
@@ -192,6 +191,12 @@ func (m *Manager) Create(ctx context.Context, answered *Session, d Device) (*Ses
 		return nil, Secret{}, err
 	}
 	return s, NewSecret(value), nil
+}
+
+func newSessionID() []byte {
+	id := make([]byte, sessionIDBytes)
+	_, _ = rand.Read(id) // never fails: crypto/rand ends the process instead
+	return id
 }
 
 // fresh is what a source answered, as a session of ours that begins now.

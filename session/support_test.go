@@ -18,6 +18,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+type (
+	contextT    = context.Context
+	hookSession = func(context.Context, *Session) (*Session, error)
+)
+
 var testStart = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // testClock stands still until it is turned.

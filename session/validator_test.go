@@ -542,6 +542,7 @@ func TestValidator_CloseWaitsAndBeginsNothingAfter(t *testing.T) {
 		cancel()
 		_, err = v.Validate(gone, bearer("under way"))
 		require.ErrorIs(t, err, context.Canceled)
+		synctest.Wait()
 		began := time.Now()
 		v.Close()
 		v.Close()

@@ -19,7 +19,7 @@ import (
 func closedFile(t *testing.T, f func(tx *bolt.Tx) error) string {
 	t.Helper()
 	b := newBolt(t, nil)
-	for i := range 100 {
+	for i := range 20 {
 		_, err := b.Swap(t.Context(), fmt.Sprint(i), session.Record{Data: make([]byte, 500), Terms: []string{"user:a"}})
 		require.NoError(t, err)
 	}
@@ -93,7 +93,7 @@ func TestBoltFileCutOffWhileOpen(t *testing.T) {
 	b := openAt(t, closedFile(t, unchanged), nil)
 	require.NoError(t, os.Truncate(b.path, 2*int64(os.Getpagesize())))
 
-	_, err := b.Get(t.Context(), "50")
+	_, err := b.Get(t.Context(), "10")
 	require.ErrorIs(t, err, session.ErrUnavailable)
 	_, err = b.Swap(t.Context(), "new", session.Record{})
 	require.ErrorIs(t, err, session.ErrUnavailable)

@@ -58,12 +58,20 @@ func (k *keyset) remove(s string) {
 	k.shrink(i)
 }
 
-// shrink drops chunk i when it is empty and joins it with the next when both are small.
+// shrink drops chunk i when it is empty, and joins it with its neighbours where both are small.
 func (k *keyset) shrink(i int) {
 	if len(k.chunks[i]) == 0 {
 		k.chunks = slices.Delete(k.chunks, i, i+1)
 		return
 	}
+	k.join(i)
+	if i > 0 {
+		k.join(i - 1)
+	}
+}
+
+// join puts chunks i and i+1 into one if that is half full at most, so that it is not soon cut again.
+func (k *keyset) join(i int) {
 	if i+1 < len(k.chunks) && len(k.chunks[i])+len(k.chunks[i+1]) <= chunkSize/2 {
 		k.chunks[i] = append(k.chunks[i], k.chunks[i+1]...)
 		k.chunks = slices.Delete(k.chunks, i+1, i+2)

@@ -61,6 +61,7 @@ func actAsGateway(args []string) int {
 	if serve(ctx, l, ok) != nil {
 		return 1
 	}
+	fmt.Println("stopped in order")
 	return 0
 }
 
@@ -136,6 +137,9 @@ func TestDemonstrationStartsAndStops(t *testing.T) {
 	require.Zero(t, stop())
 	require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "the gateway has ended and was waited for")
 	require.Contains(t, out.String(), "Stopped.")
+	log, err := os.ReadFile(out.await(t, `Gateway log +(\S+)`)[1])
+	require.NoError(t, err)
+	require.Contains(t, string(log), "stopped in order")
 }
 
 func TestKilledGatewayIsStartedAgain(t *testing.T) {

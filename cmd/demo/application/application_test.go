@@ -2,6 +2,7 @@ package application_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -120,7 +121,10 @@ func TestEchoAnswersWhileItIsAsked(t *testing.T) {
 	s := httptest.NewServer(application.New(application.Options{}))
 	defer s.Close()
 	in, out := io.Pipe()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/echo", in)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	context.AfterFunc(ctx, func() { _ = in.Close() })
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/echo", in)
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "text/html")
 	go func() { _, _ = io.WriteString(out, "one") }()

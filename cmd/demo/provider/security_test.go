@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
@@ -229,8 +230,23 @@ func TestRejectsCrossOriginReaders(t *testing.T) {
 
 func TestRejectsLargeBody(t *testing.T) {
 	w := start(t, nil)
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {strings.Repeat("x", 128<<10)}}
+	tok := w.tokens(browser(t))
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tok.RefreshToken}, "pad": {strings.Repeat("x", 128<<10)}}
 	require.Equal(t, http.StatusBadRequest, w.post(provider.TokenPath, "app", "app-secret", form, nil))
+	_, err := w.renew(tok.RefreshToken)
+	require.NoError(t, err, "the token was not spent")
+}
+
+func TestRejectsExpiredAccessToken(t *testing.T) {
+	clock := time.Now()
+	w := start(t, func(o *provider.Options) { o.Now = func() time.Time { return clock } })
+	tok := w.tokens(browser(t))
+	clock = clock.Add(time.Minute)
+	var c claims
+	w.post(provider.IntrospectionPath, "app", "app-secret", url.Values{"token": {tok.AccessToken}}, &c)
+	require.False(t, c.Active)
+	_, err := w.oidc.UserInfo(t.Context(), oauth2.StaticTokenSource(tok))
+	require.Error(t, err)
 }
 
 func TestPagesAreSafeAndEscaped(t *testing.T) {

@@ -1,0 +1,351 @@
+package proxy
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestServerSentEventsAreNotHeldBack(t *testing.T) {
+	next := make(chan struct{})
+	g := newGateway(t, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		for i := range 3 {
+			_, _ = fmt.Fprintf(w, "data: %d\n\n", i)
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-next:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}), nil)
+	c := dial(t, g.addr)
+	c.send(get)
+	events := bufio.NewReader(c.response().Body)
+	for i := range 3 {
+		line, err := events.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("data: %d\n", i), line)
+		_, err = events.ReadString('\n')
+		require.NoError(t, err)
+		next <- struct{}{} // only now does the upstream send the next one
+	}
+}
+
+// The pieces of a body go both ways at once and nothing gathers in between: the client sends a piece only when the one
+// before has come back.
+func TestLargeBodiesStreamBothWays(t *testing.T) {
+	const piece, pieces = 1 << 20, 64
+	g := newGateway(t, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		_ = c.EnableFullDuplex()
+		buf := make([]byte, piece)
+		for {
+			if _, err := io.ReadFull(r.Body, buf); err != nil {
+				return
+			}
+			_, _ = w.Write(buf)
+			_ = c.Flush()
+		}
+	}), nil)
+	r, w := io.Pipe()
+	back := make(chan struct{}, 1)
+	back <- struct{}{}
+	go func() {
+		defer func() { _ = w.Close() }()
+		buf := make([]byte, piece)
+		for range pieces {
+			<-back
+			_, _ = w.Write(buf)
+		}
+	}()
+	before := heap()
+	res, err := g.server.Client().Post(g.server.URL, "application/octet-stream", r)
+	require.NoError(t, err)
+	buf := make([]byte, piece)
+	var most uint64
+	for range pieces {
+		_, err := io.ReadFull(res.Body, buf)
+		require.NoError(t, err)
+		most = max(most, heap())
+		back <- struct{}{}
+	}
+	_, err = io.ReadFull(res.Body, buf[:1])
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, res.Body.Close())
+	require.Less(t, most, before+16<<20, "bytes of memory while 64 MiB went through")
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func TestExpectContinueWaitsForTheUpstream(t *testing.T) {
+	asked, agree := make(chan struct{}), make(chan struct{})
+	g := newGateway(t, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-agree
+		echo(w, r)
+	}), nil)
+	c := dial(t, g.addr)
+	c.send("POST / HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 2\n\n")
+	wait(t, asked, "the header, without the body")
+	require.Zero(t, c.r.Buffered())
+	close(agree)
+	require.Equal(t, http.StatusContinue, c.response().StatusCode)
+	c.send("hi")
+	res, body := c.reply()
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Contains(t, body, `"Body":"hi"`)
+}
+
+// Requests whose body the upstream does not want must not spoil its connections for those that follow.
+func TestRejectExpectContinuePoisonsConnections(t *testing.T) {
+	g := newGateway(t, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusExpectationFailed)
+			return
+		}
+		_, _ = io.WriteString(w, r.RequestURI)
+	}), nil)
+	for i := range 200 {
+		c := dial(t, g.addr)
+		c.send("POST /refused HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 2\n\n")
+		require.Equal(t, http.StatusExpectationFailed, c.response().StatusCode)
+		require.NoError(t, c.Close())
+		res, err := g.server.Client().Get(fmt.Sprintf("%s/%d", g.server.URL, i))
+		require.NoError(t, err)
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, fmt.Sprintf("/%d", i), string(body))
+	}
+	require.Empty(t, g.errors())
+}
+
+// An early hint of the upstream must neither carry what it may not, nor cost the final reply its headers.
+func TestInformationalReplies(t *testing.T) {
+	g := newGateway(t, rawUpstream(t, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nSet-Cookie: "+ownCookie+"=evil\r\n"+
+		"Connection: close\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-App: 1\r\n\r\n"), func(s *setup) {
+		s.around = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Frame-Options", "DENY")
+				w.Header().Add("Set-Cookie", ownCookie+"=renewed")
+				h.ServeHTTP(w, r)
+			})
+		}
+	})
+	c := dial(t, g.addr)
+	c.send(get)
+	hint := c.response()
+	require.Equal(t, http.StatusEarlyHints, hint.StatusCode)
+	require.Equal(t, []string{"</a>"}, hint.Header["Link"])
+	require.NotContains(t, hint.Header, "Set-Cookie")
+	require.NotContains(t, hint.Header, "Connection")
+	require.Equal(t, http.StatusEarlyHints, c.response().StatusCode)
+	res := c.response()
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Equal(t, []string{"DENY"}, res.Header["X-Frame-Options"])
+	require.Equal(t, []string{ownCookie + "=renewed"}, res.Header["Set-Cookie"])
+	require.Equal(t, []string{"1"}, res.Header["X-App"])
+	require.NotContains(t, res.Header, "Link")
+}
+
+func TestHopByHopHeadersOfTheReply(t *testing.T) {
+	g := newGateway(t, rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: X-Inner\r\nX-Inner: 1\r\n"+
+		"Keep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nUpgrade: h2c\r\nX-Outer: 1\r\n\r\nhi"), nil)
+	c := dial(t, g.addr)
+	c.send(get)
+	res, body := c.reply()
+	require.Equal(t, "hi", body)
+	require.Equal(t, []string{"1"}, res.Header["X-Outer"])
+	for _, name := range []string{"X-Inner", "Keep-Alive", "Proxy-Authenticate", "Upgrade", "Connection"} {
+		require.NotContains(t, res.Header, name)
+	}
+}
+
+func TestBytesPassAsTheyAre(t *testing.T) {
+	g := newGateway(t, rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\nabc"), nil)
+	c := dial(t, g.addr)
+	c.send("GET / HTTP/1.1\nHost: a\nAccept-Encoding: gzip\n\n")
+	res, body := c.reply()
+	require.Equal(t, "abc", body)
+	require.Equal(t, []string{"gzip"}, res.Header["Content-Encoding"])
+}
+
+// endless is an upstream whose replies never end; it says when its request has.
+func endless(left chan<- struct{}, contentType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = io.WriteString(w, "first\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		left <- struct{}{}
+	}
+}
+
+func TestRejectStreamsOfAnEndedSession(t *testing.T) {
+	for name, c := range map[string]struct{ contentType, request string }{
+		"SSE":             {"text/event-stream", get},
+		"unbounded reply": {"application/octet-stream", get},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ended, left := make(chan struct{}), make(chan struct{}, 1)
+			g := newGateway(t, newUpstream(t, endless(left, c.contentType)), func(s *setup) {
+				s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+			})
+			client := dial(t, g.addr)
+			client.send(c.request)
+			body := bufio.NewReader(client.response().Body)
+			_, err := body.ReadString('\n')
+			require.NoError(t, err)
+			requireEndsInTime(t, func() { close(ended) }, func() {
+				wait(t, left, "the end at the upstream")
+				_, err = body.ReadByte()
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			})
+		})
+	}
+}
+
+func TestRejectWebSocketOfAnEndedSession(t *testing.T) {
+	ended := make(chan struct{})
+	g := newGateway(t, newUpstream(t, webSocket), func(s *setup) {
+		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+	})
+	c := dial(t, g.addr)
+	c.send(handshake(""))
+	require.Equal(t, http.StatusSwitchingProtocols, c.response().StatusCode)
+	c.send("x")
+	_, err := c.r.ReadByte()
+	require.NoError(t, err)
+	requireEndsInTime(t, func() { close(ended) }, func() {
+		_, err := c.r.ReadByte()
+		require.Error(t, err)
+		require.NotErrorIs(t, err, errDeadline())
+	})
+}
+
+// A body without an end is a stream too. Its client has no reply yet and gets a proper one.
+func TestRejectUploadOfAnEndedSession(t *testing.T) {
+	ended, arrived := make(chan struct{}), make(chan struct{})
+	g := newGateway(t, newUpstream(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		_, _ = io.Copy(io.Discard, r.Body)
+	}), func(s *setup) {
+		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+	})
+	c := dial(t, g.addr)
+	c.send("POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n2\nhi\n")
+	wait(t, arrived, "the request")
+	requireEndsInTime(t, func() { close(ended) }, func() {
+		res := c.response()
+		require.Equal(t, http.StatusUnauthorized, res.StatusCode)
+	})
+}
+
+// A reply that becomes a stream after the session has ended must not begin.
+func TestRejectStreamBegunAfterTheSessionEnded(t *testing.T) {
+	ended := make(chan struct{})
+	close(ended)
+	x := newExchange(nil, &http.Request{}, Passage{Ended: ended})
+	x.reply.ResponseWriter = nopWriter{}
+	x.in = x.in.WithContext(t.Context())
+	x.begin(time.Second)
+	x.watchEnd()
+	<-x.Done()
+	require.ErrorIs(t, x.beginStream(), errSessionEnded)
+	x.end()
+}
+
+type nopWriter struct{ http.ResponseWriter }
+
+func (nopWriter) Header() http.Header { return nil }
+
+// Whoever does not read cannot keep its stream by that.
+func TestRejectStreamKeptByNotReading(t *testing.T) {
+	ended, returned := make(chan struct{}), make(chan struct{})
+	g := newGateway(t, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, zeros{}) // until nobody takes any more
+	}), func(s *setup) {
+		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+		s.around = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(returned)
+				h.ServeHTTP(&slowWriter{ResponseWriter: w}, r)
+			})
+		}
+	})
+	c, err := net.Dial("tcp", g.addr)
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	_, err = io.WriteString(c, strings.ReplaceAll(get, "\n", "\r\n"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(c, make([]byte, 1000)) // the stream is under way; nothing more is read
+	require.NoError(t, err)
+	requireEndsInTime(t, func() { close(ended) }, func() { wait(t, returned, "the handler") })
+}
+
+// slowWriter stands for any wrapper around the writer that can be unwrapped.
+type slowWriter struct{ http.ResponseWriter }
+
+func (w *slowWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// A reply with an end is let finish: nothing that began rightly is cut off for nothing.
+func TestFiniteReplyOutlivesTheSession(t *testing.T) {
+	ended, next := make(chan struct{}), make(chan struct{})
+	g := newGateway(t, newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "10")
+		_, _ = io.WriteString(w, "12345")
+		_ = http.NewResponseController(w).Flush()
+		<-next
+		_, _ = io.WriteString(w, "67890")
+	}), func(s *setup) {
+		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+	})
+	c := dial(t, g.addr)
+	c.send(get)
+	close(ended)
+	close(next)
+	res, body := c.reply()
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Equal(t, "1234567890", body)
+}
+
+func TestNothingRunsOnAfterClose(t *testing.T) {
+	ignore := goleak.IgnoreCurrent()
+	ended, left := make(chan struct{}), make(chan struct{}, 1)
+	g := newGateway(t, newUpstream(t, endless(left, "text/event-stream")), func(s *setup) {
+		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+	})
+	c := dial(t, g.addr)
+	c.send(get)
+	_ = c.response()
+	require.NoError(t, c.Close())
+	wait(t, left, "the end at the upstream")
+	g.server.Close()
+	g.Close()
+	goleak.VerifyNone(t, ignore, goleak.IgnoreTopFunction("net/http.(*Server).Serve"),
+		goleak.IgnoreAnyFunction("net/http/httptest.(*Server).goServe.func1"))
+}
+
+// requireEndsInTime holds a stream to the two seconds it has.
+func requireEndsInTime(t *testing.T, end, ended func()) {
+	t.Helper()
+	begin := time.Now()
+	end()
+	ended()
+	require.Less(t, time.Since(begin), 2*time.Second)
+}

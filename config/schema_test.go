@@ -66,8 +66,11 @@ func generateSchema(t *testing.T) []byte {
 
 // definitionName keeps the Options of different rooms apart.
 func definitionName(t reflect.Type) string {
+	if t.PkgPath() == "" {
+		return t.Name()
+	}
 	room, name, _ := strings.Cut(ownerOf(t), ".")
-	if room == "config" || name == "" {
+	if room == "config" {
 		return name
 	}
 	return strings.ToUpper(room[:1]) + room[1:] + name

@@ -8,57 +8,38 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
-// Mount adds our own endpoints to e. Whatever else is asked below the prefix is answered with 404 here and reaches no
-// application.
-func (s *Site) Mount(e *echo.Echo) {
-	endpoints := []struct {
-		name    string
-		methods []string
-		serve   http.HandlerFunc
-	}{
-		{"login", []string{http.MethodGet, http.MethodHead, http.MethodPost}, s.Login},
-		{"logout", []string{http.MethodGet, http.MethodPost}, s.Logout},
-		{"signed-out", []string{http.MethodGet, http.MethodHead}, s.SignedOut},
-		{"me", []string{http.MethodGet, http.MethodHead}, s.Me},
-	}
+// newEndpoints returns our own endpoints, on a router of echo.
+func (s *Site) newEndpoints() http.Handler {
+	e := echo.New()
+	e.IPExtractor = echo.ExtractIPDirect() // nothing a client sends says who it is
+	read, change := []string{http.MethodGet, http.MethodHead}, []string{http.MethodGet, http.MethodHead, http.MethodPost}
 	g := e.Group(s.o.Prefix)
-	for _, ep := range endpoints {
-		g.Match(ep.methods, "/"+ep.name, s.handler(ep.serve))
-	}
-	g.Match([]string{http.MethodGet, http.MethodPost}, "/callback/:source", func(c echo.Context) error {
-		s.visited(func(w http.ResponseWriter, r *http.Request) { s.Callback(w, r, c.Param("source")) }).ServeHTTP(c.Response(), c.Request())
+	g.Match(change, "/login", plain(s.Login))
+	g.Match(change, "/logout", plain(s.Logout))
+	g.Match(read, "/signed-out", plain(s.SignedOut))
+	g.Match(read, "/me", plain(s.Me))
+	g.Match(change, "/callback/:source", func(c echo.Context) error {
+		s.Callback(c.Response(), c.Request(), c.Param("source"))
 		return nil
 	})
-	g.Match([]string{http.MethodGet, http.MethodHead}, "/static/:name", func(c echo.Context) error {
-		s.visited(func(w http.ResponseWriter, r *http.Request) { s.serveAsset(w, r, c.Param("name")) }).ServeHTTP(c.Response(), c.Request())
+	g.Match(read, "/static/:name", func(c echo.Context) error {
+		s.serveAsset(c.Response(), c.Request(), c.Param("name"))
 		return nil
 	})
 	if s.o.JWKS != nil {
-		g.GET("/jwks.json", s.handler(s.o.JWKS.ServeHTTP))
+		g.Match(read, "/jwks.json", plain(s.o.JWKS.ServeHTTP))
 	}
-	nothing := s.handler(func(w http.ResponseWriter, r *http.Request) {
+	e.RouteNotFound("/*", plain(func(w http.ResponseWriter, r *http.Request) {
 		s.WriteError(w, r, Problem{Status: http.StatusNotFound, Code: "not_found", Detail: "There is nothing at this address."})
-	})
-	e.Any(s.o.Prefix, nothing)
-	g.Any("/*", nothing)
-}
-
-// Endpoints serves what Mount mounts, for servers on net/http: mux.Handle(prefix+"/", site.Endpoints()).
-func (s *Site) Endpoints() http.Handler {
-	e := echo.New()
-	e.IPExtractor = echo.ExtractIPDirect() // nothing a client sends says who it is
-	s.Mount(e)
+	}))
+	e.HTTPErrorHandler = func(_ error, c echo.Context) { // a method an endpoint does not have
+		s.WriteError(c.Response(), c.Request(), Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Detail: "This address does not take that method."})
+	}
 	return e
 }
 
-// handler turns one of ours into echo's, with Visit around it where that is missing.
-func (s *Site) handler(serve http.HandlerFunc) echo.HandlerFunc {
-	h := s.visited(serve)
-	return func(c echo.Context) error {
-		h.ServeHTTP(c.Response(), c.Request())
-		return nil
-	}
-}
+// plain turns a handler of net/http into echo's.
+func plain(serve http.HandlerFunc) echo.HandlerFunc { return echo.WrapHandler(serve) }
 
 // EchoSession is Session as middleware of echo: e.Use(site.EchoSession).
 func (s *Site) EchoSession(next echo.HandlerFunc) echo.HandlerFunc {

@@ -9,11 +9,15 @@ import (
 )
 
 // Session has the gate decide about every request and calls next for those that pass, with the decision in their
-// context: SessionFrom, DecisionFrom. All others are answered here. It goes inside Visit; where Visit is missing it
-// adds it.
+// context: SessionFrom, DecisionFrom. All others are answered here, and so is everything below our prefix: it reaches no
+// application. Session goes inside Visit; where Visit is missing it adds it.
 func (s *Site) Session(next http.Handler) http.Handler {
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := visitFrom(r.Context())
+		if s.own(v.request.Path) {
+			s.endpoints.ServeHTTP(w, r)
+			return
+		}
 		v.decision, v.decided = s.o.Gate.Decide(r.Context(), v.request), true
 		if v.decision.Verdict != gate.Pass {
 			s.refuse(w, r, v)

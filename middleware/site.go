@@ -48,6 +48,8 @@ type Site struct {
 	logins  *logins
 	pages   *pages
 	cookies Cookies
+
+	endpoints http.Handler
 }
 
 // New checks o and returns the site.
@@ -84,6 +86,7 @@ func New(o Options) (*Site, error) {
 		return nil, err
 	}
 	s.logins = newLogins(o.Sources, o.Keys, o.Now)
+	s.endpoints = s.newEndpoints()
 	return s, nil
 }
 

@@ -120,13 +120,13 @@ func containsAll(have, want []string) bool {
 
 // checkLogin judges how and when the user proved who they are.
 func (r *Rule) checkLogin(s *session.Session, now time.Time) *Denial {
-	age := now.Sub(s.AuthenticatedAt)
+	age := now.Sub(s.AuthenticatedAt) // an unknown time is the zero time: longer ago than any limit
 	switch {
 	case level(s.AAL) < r.aal:
 		return r.weak("aal_required", "the session's assurance level is too low or unknown")
 	case len(r.acr) > 0 && !slices.Contains(r.acr, s.ACR):
 		return r.weak("acr_required", "the session's authentication context is none of the route's acr")
-	case r.maxAge > 0 && (s.AuthenticatedAt.IsZero() || age > r.maxAge || age < -clockSkew):
+	case r.maxAge > 0 && (age > r.maxAge || age < -clockSkew):
 		return r.weak("max_age_exceeded", "the user proved who they are too long ago, or at an unknown time")
 	default:
 		return nil

@@ -14,11 +14,7 @@ func (c *Canonicalizer) Trusted(r *http.Request) bool { return c.trusts(peerAddr
 // ForwardedClient returns the client's address: the peer's, or what trusted proxies say it is (X-Forwarded-For from
 // right to left, over trusted hops). A *BadRequestError when a trusted peer's list cannot be read.
 func (c *Canonicalizer) ForwardedClient(r *http.Request) (netip.Addr, error) {
-	peer := peerAddr(r.RemoteAddr)
-	if !c.trusts(peer) {
-		return peer, nil
-	}
-	return c.client(peer, r.Header["X-Forwarded-For"])
+	return c.client(peerAddr(r.RemoteAddr), r.Header["X-Forwarded-For"])
 }
 
 func (c *Canonicalizer) trusts(a netip.Addr) bool { return contains(c.TrustedProxies, a) }

@@ -151,6 +151,16 @@ func TestMappedAddressesMeanIPv4(t *testing.T) {
 	}
 }
 
+// A zone names an interface of this host, not another peer.
+func TestZoneOfPeerIsIgnored(t *testing.T) {
+	r := get(t, "/")
+	r.RemoteAddr = "[fe80::1%eth0]:1"
+	require.True(t, behind(t, "fe80::/10").Trusted(r))
+	q, err := new(Canonicalizer).Request(r)
+	require.NoError(t, err)
+	require.Equal(t, "fe80::1", q.ClientIP.String())
+}
+
 func TestParsePrefixes(t *testing.T) {
 	got, err := ParsePrefixes([]string{"192.0.2.1", "10.0.0.0/8", "2001:db8::1", "fd00::/8", "::ffff:10.0.0.0/104", "0.0.0.0/0"})
 	require.NoError(t, err)

@@ -27,12 +27,9 @@ func inSet(b byte, low, high uint64) bool {
 func isUnreserved(b byte) bool { return inSet(b, unreservedLow, unreservedHigh) }
 func isPlain(b byte) bool      { return inSet(b, segmentLow, segmentHigh) }
 
-// path returns the canonical spelling of an escaped path, decoded and escaped. A path that is canonical already is
+// path returns the canonical spelling of an escaped path that begins with '/', decoded and escaped. One that is canonical already is
 // returned as it is, without allocating.
 func (c *Canonicalizer) path(raw string) (path, rawPath string, err error) {
-	if raw == "" || raw[0] != '/' {
-		return "", "", bad("target_form", "the path does not begin with a slash")
-	}
 	if len(raw) > maxPath {
 		return "", "", errPathTooLong()
 	}

@@ -220,9 +220,22 @@ func TestMatrixParametersNeedBothReadingsToAgree(t *testing.T) {
 		"/app;x%2Fsecret":   "",
 		"/app/a;x%2Fy":      "app",
 		"/x;a%2Fapp":        "public",
+		"/login%2Fx;y":      "",
+		"/login;x%2Fy":      "",
+		"/x%2Flogin;y":      "public",
 	} {
 		r, _ := matched(c, tab, target)
 		require.Equal(t, want, r, target)
+	}
+	// Each of the four readings can be the one that disagrees.
+	for target, first := range map[string][]string{
+		"/a%2Fb;x":   {"/a/b"},
+		"/a;x%2Fb":   {"=/a"},
+		"/k;v/x%2Fy": {"/k;v/x", "/k"},
+	} {
+		tab := table(t, RouteOptions{Name: "first", Paths: first}, RouteOptions{Name: "second", Paths: []string{"/k;v"}}, RouteOptions{Name: "rest"})
+		r, ok := matched(c, tab, target)
+		require.False(t, ok, "%s got %s", target, r)
 	}
 }
 

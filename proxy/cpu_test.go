@@ -1,9 +1,6 @@
 package proxy
 
 import (
-	"io"
-	"log"
-	"os"
 	"syscall"
 	"time"
 )
@@ -16,7 +13,3 @@ func processCPU() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
-
-func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
-
-func errDeadline() error { return os.ErrDeadlineExceeded }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -132,11 +133,10 @@ func tlsUpstream(t *testing.T, h http.HandlerFunc, edit func(*tls.Config)) (url,
 	s := httptest.NewUnstartedServer(h)
 	s.EnableHTTP2 = true
 	s.TLS = &tls.Config{}
-	s.Config.ErrorLog = nil
 	if edit != nil {
 		edit(s.TLS)
 	}
-	s.Config.ErrorLog = quiet()
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	key, err := x509.MarshalPKCS8PrivateKey(s.TLS.Certificates[0].PrivateKey)

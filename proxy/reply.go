@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"context"
-	"mime"
 	"net"
 	"net/http"
 )
@@ -110,6 +109,7 @@ func isStream(res *http.Response) bool {
 	if res.ContentLength < 0 {
 		return true
 	}
-	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	return media == "text/event-stream"
+	const events = "text/event-stream"
+	media := res.Header.Get("Content-Type")
+	return len(media) >= len(events) && equalFold(media[:len(events)], events)
 }

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -179,6 +181,36 @@ func TestRejectUnverifiedSwitch(t *testing.T) {
 			g.refused(c.request, UpstreamFailed)
 		})
 	}
+}
+
+// Once the connection is taken there is nobody to answer: an error then must not be written into a stream of frames.
+func TestRejectAnswerOnATakenConnection(t *testing.T) {
+	returned := make(chan struct{})
+	g := newGateway(t, newUpstream(t, webSocket), func(s *setup) {
+		s.around = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(returned)
+				h.ServeHTTP(&deadWriter{w}, r)
+			})
+		}
+	})
+	c := dial(t, g.addr)
+	c.send(handshake(""))
+	_, err := c.r.ReadByte()
+	require.Error(t, err)
+	wait(t, returned, "the handler")
+	require.Empty(t, g.errors())
+}
+
+// deadWriter gives away a connection that has broken meanwhile.
+type deadWriter struct{ http.ResponseWriter }
+
+func (w *deadWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		_ = c.Close()
+	}
+	return c, rw, err
 }
 
 func FuzzUpgrade(f *testing.F) {

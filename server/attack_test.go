@@ -351,7 +351,7 @@ func TestColdBearer(t *testing.T) {
 	b := w.browser()
 	before := issuer.fetches()
 	w.parallelBearer(b, 1000, issuer.token("svc"))
-	require.LessOrEqual(t, issuer.fetches()-before, 1)
+	require.LessOrEqual(t, issuer.fetches()-before, int64(1))
 }
 
 // TestMalformedCredentials: whatever is in a cookie or header, it is a 4xx or the login, and never a 5xx.

@@ -195,15 +195,14 @@ func (h *house) passage(ctx context.Context) (proxy.Passage, bool) {
 	return p, true
 }
 
-// handler is the way in: the site's outermost step, then echo with our own endpoints, then the gate, then the route's
-// upstream.
+// handler is the way in: the site's outermost step, then echo, then the gate with our own endpoints, then the route's
+// upstream. Echo routes nothing here: every method and path is the gate's to judge.
 func (h *house) handler() http.Handler {
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // nothing a client sends says who it is; policy decides whom to believe
-	h.site.Mount(e)
-	forward := echo.WrapHandler(h.site.Session(http.HandlerFunc(h.forward)))
-	e.Any("/*", forward)
-	e.RouteNotFound("/*", forward) // methods that echo has no word for are the gate's to judge, too
+	all := echo.WrapHandler(h.site.Session(http.HandlerFunc(h.forward)))
+	e.Any("/*", all)
+	e.RouteNotFound("/*", all) // methods that echo has no word for
 	return h.site.Visit(e)
 }
 

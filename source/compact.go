@@ -15,9 +15,12 @@ const (
 
 // compact is a compact JWS (RFC 7515 §7.1) taken apart but not verified: nothing in it is true yet.
 type compact struct {
-	raw    string
-	typ    string // lower case, without "application/"
-	claims map[string]any
+	raw       string
+	header    string // encoded
+	signature string // encoded
+	claims    map[string]any
+	broken    error  // why the payload is refused; claims hold at most iss then
+	typ       string // lower case, without "application/"; set by check
 }
 
 // splitCompact cuts raw at its two dots; false when it is too long or has not exactly two. It allocates nothing,
@@ -43,51 +46,61 @@ func decodePart(part string) ([]byte, bool) {
 	return b, err == nil
 }
 
-// unverifiedIssuer reads iss without believing it: it only chooses whose rules apply. false when raw has not the
-// shape of a signed JWT.
-func unverifiedIssuer(raw string) (string, bool) {
-	_, part, _, ok := splitCompact(raw)
+// readCompact takes raw apart; false when it has not the shape of a signed JWT: three parts, the second of them JSON.
+func readCompact(raw string) (*compact, bool) {
+	header, part, signature, ok := splitCompact(raw)
 	if !ok {
-		return "", false
+		return nil, false
 	}
 	payload, ok := decodePart(part)
 	if !ok {
-		return "", false
+		return nil, false
 	}
-	var claims map[string]json.RawMessage
-	if json.Unmarshal(payload, &claims) != nil {
-		return "", false
+	c := &compact{raw: raw, header: header, signature: signature}
+	if c.claims, c.broken = decodeObject(payload); c.broken == nil {
+		return c, true
+	}
+	var loose map[string]json.RawMessage
+	if json.Unmarshal(payload, &loose) != nil {
+		return nil, false
 	}
 	var iss string
-	if json.Unmarshal(claims["iss"], &iss) != nil {
-		return "", false
+	if json.Unmarshal(loose["iss"], &iss) == nil {
+		c.claims = map[string]any{"iss": iss} // enough to choose whose rules refuse it
 	}
-	return iss, true
+	return c, true
 }
 
-// parseCompact takes raw apart by the rules every token has to keep before a key is looked for. algs are the accepted
+// issuer returns iss without believing it: it only chooses whose rules apply.
+func (c *compact) issuer() string { return text(c.claims["iss"]) }
+
+// check holds c against the rules every token has to keep before a key is looked for. algs are the accepted
 // algorithms. All its errors are session.ErrRejected.
+func (c *compact) check(algs []string) error {
+	typ, err := checkHeader(c.header, algs)
+	if err != nil {
+		return err
+	}
+	if b, ok := decodePart(c.signature); !ok || len(b) == 0 {
+		return rejected("the signature is missing or not base64url")
+	}
+	if c.broken != nil {
+		return rejected("the payload is refused: " + c.broken.Error())
+	}
+	c.typ = typ
+	return nil
+}
+
+// parseCompact is readCompact and check in one.
 func parseCompact(raw string, algs []string) (*compact, error) {
-	header, payload, signature, ok := splitCompact(raw)
+	c, ok := readCompact(raw)
 	if !ok {
 		return nil, rejected("not a compact signed token")
 	}
-	typ, err := checkHeader(header, algs)
-	if err != nil {
+	if err := c.check(algs); err != nil {
 		return nil, err
 	}
-	if b, ok := decodePart(signature); !ok || len(b) == 0 {
-		return nil, rejected("the signature is missing or not base64url")
-	}
-	b, ok := decodePart(payload)
-	if !ok {
-		return nil, rejected("the payload is not base64url")
-	}
-	claims, err := decodeObject(b)
-	if err != nil {
-		return nil, rejected("the payload is " + err.Error())
-	}
-	return &compact{raw: raw, typ: typ, claims: claims}, nil
+	return c, nil
 }
 
 // checkHeader holds the protected header against an allow-list (RFC 8725 §3.1) and returns its normalised typ.
@@ -102,7 +115,7 @@ func checkHeader(part string, algs []string) (typ string, err error) {
 	}
 	head, err := decodeObject(b)
 	if err != nil {
-		return "", rejected("the header is " + err.Error())
+		return "", rejected("the header is refused: " + err.Error())
 	}
 	for _, name := range []string{"jku", "x5u", "x5c", "jwk", "crit", "zip", "b64", "enc", "epk", "p2c", "p2s"} {
 		if _, there := head[name]; there {

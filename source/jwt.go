@@ -121,19 +121,18 @@ func (j *JWT) Resolve(ctx context.Context, c session.Credential) (*session.Sessi
 	if c.Kind != session.KindBearer {
 		return nil, session.ErrNotMine
 	}
-	name, ok := unverifiedIssuer(c.Value.Reveal())
+	tok, ok := readCompact(c.Value.Reveal())
 	if !ok {
 		return nil, session.ErrNotMine
 	}
-	iss, ok := j.issuers[name]
+	iss, ok := j.issuers[tok.issuer()]
 	if !ok {
 		return nil, session.ErrNotMine
 	}
-	claims, err := iss.verify(ctx, c.Value.Reveal(), j.now())
-	if err != nil {
+	if err := iss.verify(ctx, tok, j.now()); err != nil {
 		return nil, fmt.Errorf("jwt %s: %w", j.name, err)
 	}
-	return iss.session(j.name, c.Value, claims), nil
+	return iss.session(j.name, c.Value, tok.claims), nil
 }
 
 // Run implements session.Starter: it fetches the keys of all issuers and keeps them fresh.
@@ -191,24 +190,18 @@ func newJWTIssuer(o JWTIssuer, now func() time.Time) (*jwtIssuer, error) {
 	return iss, nil
 }
 
-// verify returns the claims of raw when it passes every check.
-func (i *jwtIssuer) verify(ctx context.Context, raw string, now time.Time) (map[string]any, error) {
-	tok, err := parseCompact(raw, i.opts.Algorithms)
-	if err != nil {
-		return nil, err
-	}
-	if tok.claims["iss"] != i.opts.Issuer {
-		return nil, rejected("iss is not the issuer's")
+// verify returns nil when tok passes every check, its signature last. That tok is of this issuer has been seen.
+func (i *jwtIssuer) verify(ctx context.Context, tok *compact, now time.Time) error {
+	if err := tok.check(i.opts.Algorithms); err != nil {
+		return err
 	}
 	for _, check := range []func(*compact, time.Time) error{i.checkKind, i.checkTimes, i.checkAudience, i.checkClaims} {
 		if err := check(tok, now); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if _, err := i.keys.VerifySignature(ctx, raw); err != nil {
-		return nil, err
-	}
-	return tok.claims, nil
+	_, err := i.keys.VerifySignature(ctx, tok.raw)
+	return err
 }
 
 // checkKind refuses tokens that were made for something else (RFC 8725 §2.8): logout tokens and security events,

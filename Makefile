@@ -17,7 +17,7 @@ help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 run: build ## start the demonstration: provider, gateway and application
-	go run ./cmd/demo $(ARGS)
+	@go build -o bin/demo ./cmd/demo && bin/demo $(ARGS)
 
 build: ## build bin/sessionward
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/sessionward ./cmd/sessionward

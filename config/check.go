@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/sessionward/sessionward/policy"
-	"github.com/sessionward/sessionward/session"
 )
 
 // checker looks for what each setting alone cannot show to be wrong.
@@ -30,7 +29,7 @@ func (k *checker) room(section string, err error) {
 	}
 	item := section
 	for line := range strings.Lines(err.Error()) {
-		line = strings.TrimSuffix(strings.TrimSpace(line), ": "+session.ErrMalformed.Error())
+		line = plain(line)
 		if index, _, found := strings.Cut(strings.TrimPrefix(line, section), "]"); found && strings.HasPrefix(line, section+"[") {
 			item = section + index + "]" // lines that follow and name no other are about this one
 		}

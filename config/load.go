@@ -111,5 +111,11 @@ func (c *Config) Where(key string) string {
 	return at.String()
 }
 
+// Problem makes err, which came up when the gateway put the setting at key to use, a problem with the setting's place.
+func (c *Config) Problem(key string, err error) Problem {
+	_, at := nearestPlace(c.places, key, position{file: c.file})
+	return Problem{File: at.file, Line: at.line, Column: at.column, Key: key, Message: key + ": " + plain(err.Error())}
+}
+
 // File is the name the configuration was loaded by.
 func (c *Config) File() string { return c.file }

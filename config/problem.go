@@ -77,6 +77,11 @@ func (ps Problems) err() error {
 	return slices.Compact(ps)
 }
 
+// plain takes the name of the error class off a message for people: that it is malformed they see.
+func plain(message string) string {
+	return oneLine(strings.TrimSuffix(strings.TrimSpace(message), ": "+session.ErrMalformed.Error()))
+}
+
 // oneLine keeps values with line breaks or control bytes from forging further lines of output.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {

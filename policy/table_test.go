@@ -220,7 +220,7 @@ func TestMatrixParametersNeedBothReadingsToAgree(t *testing.T) {
 		"/app;x%2Fsecret":   "",
 		"/app/a;x%2Fy":      "app",
 		"/x;a%2Fapp":        "public",
-		"/login%2Fx;y":      "",
+		"/login%2Fx;y":      "public",
 		"/login;x%2Fy":      "",
 		"/x%2Flogin;y":      "public",
 	} {

@@ -19,7 +19,7 @@ import (
 	"github.com/sessionward/sessionward/cmd/demo/provider"
 )
 
-func parseReply(t *testing.T, data []byte) *http.Response {
+func parseReply(t testing.TB, data []byte) *http.Response {
 	t.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data)), nil)
 	require.NoError(t, err, "%q", data)

@@ -51,6 +51,10 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if role := os.Getenv(benchRole); role != "" {
+		playRole(role)
+		return
+	}
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
@@ -60,7 +64,7 @@ func TestMain(m *testing.M) {
 
 // world is a provider, an application and the configuration of a gateway between them.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	provider *provider.Provider
 	idp      *httptest.Server
 	app      *application
@@ -77,17 +81,21 @@ type worldOptions struct {
 	extra    string // further top-level YAML
 	routes   string // instead of the default route
 	sources  string // further sources
+	logLevel string // "": debug
 	noStart  bool
 }
 
-func newWorld(t *testing.T, o worldOptions) *world {
+func newWorld(t testing.TB, o worldOptions) *world {
 	t.Helper()
 	if o.tokenTTL == 0 {
 		o.tokenTTL = time.Minute
 	}
-	w := &world{t: t, addr: freeAddr(t), dir: t.TempDir(), output: &safeBuffer{}}
+	if o.logLevel == "" {
+		o.logLevel = "debug"
+	}
+	w := &world{t: t, dir: t.TempDir(), output: &safeBuffer{}, app: newApplication(t), idp: httptest.NewUnstartedServer(nil)}
+	w.addr = freeAddr(t) // last: nobody here takes it in between
 	w.url = "http://" + w.addr
-	w.idp = httptest.NewUnstartedServer(nil)
 	issuer := "http://" + w.idp.Listener.Addr().String()
 	p, err := provider.New(provider.Options{
 		Issuer: issuer, AccessTokenTTL: o.tokenTTL, Users: []provider.User{alice},
@@ -101,7 +109,6 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	w.idp.Config.Handler = p
 	w.idp.Start()
 	t.Cleanup(w.idp.Close)
-	w.app = newApplication(t)
 	if o.routes == "" {
 		o.routes = fmt.Sprintf(`
   - name: public
@@ -127,7 +134,7 @@ listen: %q
 public_url: %q
 keys_file: %q
 store: {bolt: {path: %q}}
-log: {level: debug}
+log: {level: %s}
 shutdown_timeout: 5s
 sources:
   - name: corp
@@ -135,7 +142,7 @@ sources:
 %s
 routes:%s
 %s
-`, w.addr, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
+`, w.addr, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
 	if !o.noStart {
 		w.start()
 	}
@@ -163,6 +170,8 @@ func (w *world) start() {
 		res, err := http.Get(w.url + "/_session/static/style.css")
 		if err == nil {
 			_ = res.Body.Close()
+		}
+		if err == nil && res.StatusCode == http.StatusOK {
 			return
 		}
 		select {
@@ -230,10 +239,17 @@ func (w *world) browser() *http.Client {
 // login signs alice in at path and returns the browser and what the application saw.
 func (w *world) login(path string) (*http.Client, seen) {
 	w.t.Helper()
+	b, res := w.loginAnywhere(path)
+	return b, w.seen(res)
+}
+
+// loginAnywhere is login in front of any application.
+func (w *world) loginAnywhere(path string) (*http.Client, *http.Response) {
+	w.t.Helper()
 	b := w.browser()
 	res, err := provider.Login(context.Background(), b, w.url+path, alice.Username, alice.Password)
 	require.NoError(w.t, err, "%s", w.output)
-	return b, w.seen(res)
+	return b, res
 }
 
 // get asks for path as a navigating browser, without following redirects.
@@ -286,7 +302,7 @@ type application struct {
 	last  seen
 }
 
-func newApplication(t *testing.T) *application {
+func newApplication(t testing.TB) *application {
 	a := &application{}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -331,7 +347,7 @@ func cookieHeader(b *http.Client, rawURL string) string {
 	return strings.Join(parts, "; ")
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

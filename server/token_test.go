@@ -20,13 +20,13 @@ import (
 
 // tokenIssuer signs bearer tokens and serves its keys, counting how often it is asked.
 type tokenIssuer struct {
-	t      *testing.T
+	t      testing.TB
 	server *httptest.Server
 	key    *ecdsa.PrivateKey
 	asked  atomic.Int64
 }
 
-func newTokenIssuer(t *testing.T) *tokenIssuer {
+func newTokenIssuer(t testing.TB) *tokenIssuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -142,7 +142,7 @@ func BenchmarkCacheMemory(b *testing.B) {
 		before := heap()
 		c := newCache(n+n/8, 1<<40)
 		for i := range n {
-			c.put(numberedKey(i), entryOf(1, later), 0)
+			c.put(numberedKey(i), &entry{session: s, size: 1, dropAt: later}, 0)
 			c.get(numberedKey(i))
 		}
 		b.ReportMetric(float64(heap()-before)/n, "B/entry")

@@ -52,9 +52,9 @@ func TestCache_BoundsHoldWhateverTheSize(t *testing.T) {
 	}{{1, 1 << 20}, {7, 1 << 20}, {100, 1 << 20}, {1000, 100_000}, {20_000, 1 << 30}, {20_000, 1 << 20}} {
 		t.Run(fmt.Sprintf("%d entries %d bytes", o.entries, o.bytes), func(t *testing.T) {
 			c := newCache(o.entries, o.bytes)
-			for i := range 50_000 {
+			for i := range 25_000 {
 				c.put(numberedKey(i), entryOf(500, later), 0)
-				if i%5000 == 0 {
+				if i%2500 == 0 {
 					require.LessOrEqual(t, c.len(), o.entries)
 					require.LessOrEqual(t, c.bytes(), o.bytes)
 				}
@@ -80,7 +80,7 @@ func TestCache_WhatIsUsedSurvivesAFlood(t *testing.T) {
 	for i := range 20 {
 		c.put(numberedKey(i), entryOf(500, later), 0)
 	}
-	for i := 100; i < 100_000; i++ {
+	for i := 100; i < rounds(100_000); i++ {
 		c.put(numberedKey(i), entryOf(500, later), 0)
 		if i%50 == 0 {
 			for j := range 20 {

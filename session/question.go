@@ -90,6 +90,9 @@ func (v *Validator) question(ctx context.Context, key cacheKey, c Credential) (e
 	case v.ended.has(e.session):
 		return nil, errEnded
 	}
+	if cur := v.answers.get(&key); cur != nil && cur.session.ID == e.session.ID && cur.session.version > e.session.version {
+		return cur, nil // written down here while the store was asked
+	}
 	v.answers.put(&key, e, now)
 	return e, nil
 }

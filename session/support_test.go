@@ -23,6 +23,14 @@ type (
 	hookSession = func(context.Context, *Session) (*Session, error)
 )
 
+// rounds is n where there is time for it.
+func rounds(n int) int {
+	if testing.Short() || raceEnabled {
+		return n / 20
+	}
+	return n
+}
+
 var testStart = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // testClock stands still until it is turned.
@@ -214,6 +222,12 @@ func (m *mapStore) Find(_ context.Context, term, after string) iter.Seq2[string,
 }
 
 func (m *mapStore) Close() error { return nil }
+
+func (m *mapStore) swaps() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.writes
+}
 
 func (m *mapStore) len() int {
 	m.mu.Lock()

@@ -136,6 +136,7 @@ func TestRun_SweepsByItself(t *testing.T) {
 		v.End(answer("a"))
 		require.Equal(t, 3, v.answers.len())
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		require.Zero(t, v.answers.len())
 		require.Empty(t, v.ended.until)
 		cancel()

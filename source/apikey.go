@@ -102,8 +102,12 @@ func readAPIKeys(keys []APIKey) map[string]*apiKey {
 	return table
 }
 
-// Places implements session.Resolver.
+// Places implements session.Resolver. Without keys there are none: an application behind the gateway may have a header
+// of that name for itself.
 func (l *Local) Places() []session.Place {
+	if len(l.keys) == 0 {
+		return nil
+	}
 	return []session.Place{{Kind: session.KindHeader, Name: l.header}, {Kind: session.KindBearer}}
 }
 
@@ -112,6 +116,8 @@ func (l *Local) Places() []session.Place {
 func (l *Local) Resolve(ctx context.Context, c session.Credential) (*session.Session, error) {
 	text := c.Value.Reveal()
 	switch {
+	case len(l.keys) == 0:
+		return nil, session.ErrNotMine
 	case c.Kind == session.KindHeader && c.Name == l.header:
 	case c.Kind == session.KindBearer && strings.HasPrefix(text, keyPrefix):
 	default:

@@ -94,6 +94,16 @@ func TestExpiredAPIKeyIsRejected(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrRejected)
 }
 
+// Without keys the header belongs to the applications.
+func TestWithoutKeysNothingIsOurs(t *testing.T) {
+	f := newLocal(t)
+	require.Empty(t, f.Places())
+	for _, c := range []session.Credential{inHeader("X-Api-Key", "the application's"), bearer("swk_backup_x")} {
+		_, err := f.Resolve(t.Context(), c)
+		require.ErrorIs(t, err, session.ErrNotMine)
+	}
+}
+
 func TestANewKeyIsANewSession(t *testing.T) {
 	f, key := keyed(t)
 	g, other := keyed(t)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ type latest[T any] struct {
 	fetch   func(ctx context.Context) (doc T, believe time.Duration, err error) // believe: how long doc holds
 	now     func() time.Time
 	timeout time.Duration
+	changed func(err error) // told when fetching begins to fail or works again; may be nil
 
 	mu       sync.Mutex
 	doc      T
@@ -132,17 +134,37 @@ func (l *latest[T]) begin() *flight {
 
 // settle takes the outcome of a fetch.
 func (l *latest[T]) settle(doc T, believe time.Duration, err error) {
+	if l.take(doc, believe, err) && l.changed != nil {
+		l.changed(err)
+	}
+}
+
+// take reports whether the outcome is of another kind than the one before.
+func (l *latest[T]) take(doc T, believe time.Duration, err error) (changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	changed = (err == nil) != (l.err == nil)
 	l.flight, l.err = nil, err
 	if err == nil {
 		l.doc, l.have, l.goodAt, l.believe, l.failures = doc, true, l.now(), believe, 0
-		return
+		return changed
 	}
 	l.failures++
 	wait := min(time.Second<<min(l.failures-1, 8), maxBackoff)
 	wait += time.Duration(rand.Int64N(int64(wait) / 4))
 	l.nextAt = l.now().Add(max(wait, min(session.RetryAfter(err), maxDocumentRA)))
+	return changed
+}
+
+// logChanges tells log when an authority's document can no longer be had, and when it can again.
+func logChanges(log *slog.Logger, document string) func(error) {
+	return func(err error) {
+		if err != nil {
+			log.Warn("authority cannot be asked", slog.String("document", document), slog.Any("error", err))
+			return
+		}
+		log.Info("authority can be asked again", slog.String("document", document))
+	}
 }
 
 // refusal is the last error with the time after which asking again makes sense. l.mu is held.

@@ -179,3 +179,25 @@ func TestLatestRunStaysFreshAndEnds(t *testing.T) {
 		require.Nil(t, l.flight)
 	})
 }
+
+// An outage is said once when it begins and once when it ends.
+func TestLatestTellsOfChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failing bool
+		var told []bool
+		l := newLatest(func(context.Context) (int, error) {
+			if failing {
+				return 0, unavailable("down")
+			}
+			return 1, nil
+		})
+		l.changed = func(err error) { told = append(told, err == nil) }
+		for _, down := range []bool{false, true, true, false, false} {
+			failing = down
+			time.Sleep(11 * time.Minute)
+			_, _ = l.get(t.Context())
+			synctest.Wait()
+		}
+		require.Equal(t, []bool{false, true}, told)
+	})
+}

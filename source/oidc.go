@@ -50,6 +50,7 @@ func openOIDC(o Options, d Deps) (session.Source, error) {
 		meta: newDiscovery(c, opts.Issuer, opts.InsecureHTTP, true),
 	}
 	s.keys = newKeySet(c, s.jwksURL, opts.Algorithms)
+	s.meta.changed, s.keys.set.changed = logChanges(d.Log, "discovery"), logChanges(d.Log, "key set")
 	return s, nil
 }
 

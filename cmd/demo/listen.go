@@ -13,7 +13,7 @@ import (
 func listen(who, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("the %s cannot listen on %s (%w): choose other ports with --port N, which moves all of them", who, address, err)
+		return nil, fmt.Errorf("the %s cannot listen on %s (%w): choose other ports with --port N, which moves all of them, or the gateway's alone with --listen", who, address, err)
 	}
 	return l, nil
 }

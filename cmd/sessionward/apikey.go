@@ -30,8 +30,8 @@ func (c *cli) apiKey(id string) error {
   %s
 
 for the configuration, below local.api_keys of a source:
-  - id: %s
-    hash: %q
-    username: %s
+- id: %s
+  hash: %q
+  username: %s
 `, key.Reveal(), id, hash, id)
 }

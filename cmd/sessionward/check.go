@@ -93,7 +93,7 @@ func openFiles(cfg *config.Config) error {
 	var problems config.Problems
 	note := func(key string, err error) {
 		if err != nil {
-			problems = append(problems, config.Problem{File: cfg.Where(key), Key: key, Message: firstLine(err)})
+			problems = append(problems, cfg.Problem(key, err))
 		}
 	}
 	for i, s := range cfg.Sources {

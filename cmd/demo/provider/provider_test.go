@@ -69,12 +69,14 @@ func newWorld(t *testing.T, p *provider.Provider, issuer, landing string) *world
 	require.NoError(t, err)
 	endpoint := op.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInHeader // guessing would spend a code
-	return &world{t: t, p: p, issuer: issuer, oidc: op,
+	return &world{
+		t: t, p: p, issuer: issuer, oidc: op,
 		verifier: op.Verifier(&oidc.Config{ClientID: "app"}),
 		conf: oauth2.Config{
 			ClientID: "app", ClientSecret: "app-secret", Endpoint: endpoint, RedirectURL: landing + "/cb",
 			Scopes: []string{"openid", "profile", "email", "groups", "offline_access"},
-		}}
+		},
+	}
 }
 
 func browser(t *testing.T) *http.Client {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -39,7 +40,7 @@ func numberedKey(i int) *cacheKey {
 	return &k
 }
 
-func entryOf(size, dropAt int64) *entry {
+func entryOf(size int32, dropAt int64) *entry {
 	return &entry{size: size, dropAt: dropAt, session: &Session{}}
 }
 
@@ -141,7 +142,7 @@ func TestCache_BooksAlwaysBalance(t *testing.T) {
 		c := newCache(20, 4000)
 		for range rapid.IntRange(1, 300).Draw(t, "n") {
 			k := numberedKey(rapid.IntRange(0, 40).Draw(t, "key"))
-			e := entryOf(rapid.Int64Range(1, 1000).Draw(t, "size"), rapid.Int64Range(1, 100).Draw(t, "drop"))
+			e := entryOf(rapid.Int32Range(1, 1000).Draw(t, "size"), rapid.Int64Range(1, 100).Draw(t, "drop"))
 			now := rapid.Int64Range(0, 100).Draw(t, "now")
 			switch rapid.IntRange(0, 4).Draw(t, "op") {
 			case 0, 1:
@@ -161,7 +162,7 @@ func TestCache_BooksAlwaysBalance(t *testing.T) {
 				queued[key] = true
 			}
 			for key, item := range sh.items.Items() {
-				sum += item.Object.(*entry).size
+				sum += int64(item.Object.(*entry).size)
 				if !queued[key] {
 					t.Fatalf("an entry is not queued: it would never go")
 				}
@@ -182,6 +183,10 @@ func TestCache_TimesAtTheEndsOfTheScale(t *testing.T) {
 	require.Equal(t, testStart.UnixNano(), unixNano(testStart))
 	require.EqualValues(t, 3, firstOf(0, 5, 3, 0, 9))
 	require.Zero(t, firstOf(0, 0))
+}
+
+func TestCache_AnEntryIsSmall(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(entry{}), uintptr(128), "the next size the allocator has is 144")
 }
 
 func TestCache_SizeCountsWhatAClientCanInflate(t *testing.T) {

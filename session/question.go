@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -131,7 +132,7 @@ func (v *Validator) usable(ctx context.Context, r Resolver, s *Session) error {
 func (v *Validator) rejection(err error, now int64) *entry {
 	const fixed = 256
 	return &entry{
-		rejected: err, size: int64(fixed + len(err.Error())),
+		rejected: err, size: int32(min(fixed+len(err.Error()), math.MaxInt32)),
 		notBefore: now - int64(clockSlack), dropAt: now + int64(v.o.Cache.RejectedFor),
 	}
 }

@@ -102,6 +102,13 @@ func TestBoltFileCutOffWhileOpen(t *testing.T) {
 	}
 }
 
+func TestBoltFlushesEveryCommit(t *testing.T) {
+	b := newBolt(t, nil)
+	require.False(t, b.db.NoSync)
+	require.False(t, b.db.NoGrowSync)
+	require.False(t, b.db.NoFreelistSync, "a large file would take long to open")
+}
+
 func TestOpenBoltOfANewFileThatWasNeverFinished(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	db, err := bolt.Open(path, 0o600, nil) // killed before the buckets were made

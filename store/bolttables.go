@@ -121,9 +121,6 @@ func (t tables) reexpire(key string, old, next time.Time) error {
 // only when its record says the same. Where the record is damaged the index is believed: whoever ends all sessions of
 // a user must meet it.
 func (t tables) look(term, after string, now time.Time) page {
-	if len(term) > MaxTerm {
-		return page{done: true} // no record has it, and its length might not fit a term key
-	}
 	prefix, from := termKey(term, ""), termKey(term, after)
 	var p page
 	seen := 0

@@ -81,7 +81,7 @@ func BenchmarkProxy(b *testing.B) {
 func ended(s *setup) {
 	never := make(chan struct{})
 	session := alice()
-	s.passage = func(_ *http.Request, p *Passage) { p.Ended, p.Session = never, session }
+	s.passage = func(_ *http.Request, p *Passage) { p.Watch, p.Session = watching(never), session }
 }
 
 func benchmarkClient(b *testing.B, c *client) {

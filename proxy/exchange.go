@@ -80,13 +80,15 @@ func (x *exchange) end() {
 
 // watchEnd breaks the exchange off when the session ends.
 func (x *exchange) watchEnd() {
-	if x.passage.Ended == nil || x.watching {
+	if x.passage.Watch == nil || x.watching {
 		return
 	}
 	x.watching = true
+	ended, release := x.passage.Watch()
 	x.watchers.Go(func() {
+		defer release()
 		select {
-		case <-x.passage.Ended:
+		case <-ended:
 			x.breakOff()
 		case <-x.Done():
 		}

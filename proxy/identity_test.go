@@ -151,7 +151,7 @@ func FuzzOutgoingRequest(f *testing.F) {
 		out = nil
 		g.deps.Passage = func(context.Context) (Passage, bool) {
 			p := defaultPassage(in)
-			p.BearerUsed = true
+			p.Place.Kind = session.KindBearer
 			return p, true
 		}
 		g.deps.OnError = func(http.ResponseWriter, *http.Request, error) {}

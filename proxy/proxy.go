@@ -30,10 +30,11 @@ type Passage struct {
 	// ClientIP is the address of the client as far as it can be believed; the zero Addr when it is not known.
 	ClientIP netip.Addr
 
-	// BearerUsed says that the Authorization header was the credential.
-	BearerUsed bool
-	// Ended is closed when the session ends. Streams of the session are then broken off. nil: never.
-	Ended <-chan struct{}
+	// Place is where the credential was found; its Kind is "" when there was none.
+	Place session.Place
+	// Watch returns a channel that is closed when the session ends, which breaks its streams off, and what to call when
+	// the stream is over. It is called for streams alone. nil: the session never ends.
+	Watch func() (ended <-chan struct{}, release func())
 }
 
 // Deps are what a Proxy works with. All but Cookies and Log are required. They are shared, not owned.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sessionward/sessionward/session"
 )
 
 // A handler that the gate was not asked about serves nothing.
@@ -96,20 +98,23 @@ func TestHostHeader(t *testing.T) {
 func TestAuthorization(t *testing.T) {
 	upstream := newUpstream(t, echo)
 	for name, c := range map[string]struct {
-		used, keep bool
-		want       []string
+		place     session.Place
+		keep      bool
+		want, key []string
 	}{
-		"it was the credential": {used: true},
-		"kept by option":        {used: true, keep: true, want: []string{"Bearer t"}},
-		"the application's own": {want: []string{"Bearer t"}},
+		"the bearer was the credential": {place: session.Place{Kind: session.KindBearer}, key: []string{"k"}},
+		"a header was the credential":   {place: session.Place{Kind: session.KindHeader, Name: "X-Api-Key"}, want: []string{"Bearer t"}},
+		"the bearer kept by option":     {place: session.Place{Kind: session.KindBearer}, keep: true, want: []string{"Bearer t"}, key: []string{"k"}},
+		"the application's own":         {place: session.Place{Kind: session.KindCookie, Name: "s"}, want: []string{"Bearer t"}, key: []string{"k"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGateway(t, upstream, func(s *setup) {
 				s.KeepAuthorization = c.keep
-				s.passage = func(_ *http.Request, p *Passage) { p.BearerUsed = c.used }
+				s.passage = func(_ *http.Request, p *Passage) { p.Place = c.place }
 			})
-			got := g.ask("GET / HTTP/1.1\nHost: a\nAuthorization: Bearer t\nProxy-Authorization: Basic x\n\n")
+			got := g.ask("GET / HTTP/1.1\nHost: a\nAuthorization: Bearer t\nX-Api-Key: k\nProxy-Authorization: Basic x\n\n")
 			require.Equal(t, c.want, got.Header["Authorization"])
+			require.Equal(t, c.key, got.Header["X-Api-Key"])
 			require.NotContains(t, got.Header, "Proxy-Authorization")
 		})
 	}

@@ -3,6 +3,8 @@ package proxy
 import (
 	"net/http"
 	"net/http/httputil"
+
+	"github.com/sessionward/sessionward/session"
 )
 
 // rewrite makes the outgoing request. It runs after the hop-by-hop headers are gone, so that no Connection header of
@@ -31,8 +33,14 @@ func (p *Proxy) strip(x *exchange, h http.Header) {
 	p.deps.Strip.Strip(h)
 	p.own.strip(h)
 	delete(h, "Http2-Settings")
-	if x.passage.BearerUsed && !p.options.KeepAuthorization {
+	if p.options.KeepAuthorization {
+		return
+	}
+	switch x.passage.Place.Kind {
+	case session.KindBearer:
 		delete(h, "Authorization")
+	case session.KindHeader:
+		h.Del(x.passage.Place.Name)
 	}
 }
 

@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,7 +154,7 @@ func TestEarlyReplyReachesAClientStillSending(t *testing.T) {
 // An early hint of the upstream must neither carry what it may not, nor cost the final reply its headers.
 func TestInformationalReplies(t *testing.T) {
 	g := newGateway(t, rawUpstream(t, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nSet-Cookie: "+ownCookie+"=evil\r\n"+
-		"Connection: close\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-App: 1\r\n\r\n"), func(s *setup) {
+		"Connection: close\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-App: 1\r\n\r\n"), func(s *setup) {
 		s.around = func(h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("X-Frame-Options", "DENY")
@@ -169,7 +169,9 @@ func TestInformationalReplies(t *testing.T) {
 	require.Equal(t, http.StatusEarlyHints, hint.StatusCode)
 	require.Equal(t, []string{"</a>"}, hint.Header["Link"])
 	require.NotContains(t, hint.Header, "Set-Cookie")
-	require.NotContains(t, hint.Header, "Connection")
+	for _, name := range []string{"Connection", "Keep-Alive", "Upgrade"} {
+		require.NotContains(t, hint.Header, name)
+	}
 	require.Equal(t, http.StatusEarlyHints, c.response().StatusCode)
 	res := c.response()
 	require.Equal(t, http.StatusOK, res.StatusCode)
@@ -177,6 +179,19 @@ func TestInformationalReplies(t *testing.T) {
 	require.Equal(t, []string{ownCookie + "=renewed"}, res.Header["Set-Cookie"])
 	require.Equal(t, []string{"1"}, res.Header["X-App"])
 	require.NotContains(t, res.Header, "Link")
+}
+
+func TestRejectEndlessInformationalReplies(t *testing.T) {
+	g := newGateway(t, rawUpstream(t, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 10*maxInformational)), nil)
+	c := dial(t, g.addr)
+	c.send(get)
+	res, hints := c.response(), 0
+	for ; res.StatusCode == http.StatusEarlyHints; res = c.response() {
+		hints++
+	}
+	require.Equal(t, http.StatusBadGateway, res.StatusCode)
+	require.LessOrEqual(t, hints, maxInformational)
+	require.Len(t, g.errors(), 1)
 }
 
 func TestHopByHopHeadersOfTheReply(t *testing.T) {
@@ -212,6 +227,10 @@ func endless(left chan<- struct{}, contentType string) http.HandlerFunc {
 	}
 }
 
+func watching(ended <-chan struct{}) func() (<-chan struct{}, func()) {
+	return func() (<-chan struct{}, func()) { return ended, func() {} }
+}
+
 func TestRejectStreamsOfAnEndedSession(t *testing.T) {
 	for name, c := range map[string]struct{ contentType, request string }{
 		"SSE":             {"text/event-stream", get},
@@ -220,7 +239,7 @@ func TestRejectStreamsOfAnEndedSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ended, left := make(chan struct{}), make(chan struct{}, 1)
 			g := newGateway(t, newUpstream(t, endless(left, c.contentType)), func(s *setup) {
-				s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+				s.passage = func(_ *http.Request, p *Passage) { p.Watch = watching(ended) }
 			})
 			client := dial(t, g.addr)
 			client.send(c.request)
@@ -239,7 +258,7 @@ func TestRejectStreamsOfAnEndedSession(t *testing.T) {
 func TestRejectWebSocketOfAnEndedSession(t *testing.T) {
 	ended := make(chan struct{})
 	g := newGateway(t, newUpstream(t, webSocket), func(s *setup) {
-		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+		s.passage = func(_ *http.Request, p *Passage) { p.Watch = watching(ended) }
 	})
 	c := dial(t, g.addr)
 	c.send(handshake(""))
@@ -261,7 +280,7 @@ func TestRejectUploadOfAnEndedSession(t *testing.T) {
 		close(arrived)
 		_, _ = io.Copy(io.Discard, r.Body)
 	}), func(s *setup) {
-		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+		s.passage = func(_ *http.Request, p *Passage) { p.Watch = watching(ended) }
 	})
 	c := dial(t, g.addr)
 	c.send("POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n2\nhi\n")
@@ -276,7 +295,7 @@ func TestRejectUploadOfAnEndedSession(t *testing.T) {
 func TestRejectStreamBegunAfterTheSessionEnded(t *testing.T) {
 	ended := make(chan struct{})
 	close(ended)
-	x := newExchange(nil, &http.Request{}, Passage{Ended: ended})
+	x := newExchange(nil, &http.Request{}, Passage{Watch: watching(ended)})
 	x.reply.ResponseWriter = nopWriter{}
 	x.in = x.in.WithContext(t.Context())
 	x.begin(time.Second)
@@ -292,32 +311,53 @@ func (nopWriter) Header() http.Header { return nil }
 
 // Whoever does not read cannot keep its stream by that.
 func TestRejectStreamKeptByNotReading(t *testing.T) {
-	ended, returned := make(chan struct{}), make(chan struct{})
-	g := newGateway(t, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(w, zeros{}) // until nobody takes any more
-	}), func(s *setup) {
-		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+	ended, left := make(chan struct{}), make(chan struct{}, 1)
+	full := &fullWriter{writing: make(chan struct{}, 1), deadline: make(chan struct{})}
+	returned := make(chan struct{})
+	g := newGateway(t, newUpstream(t, endless(left, "text/event-stream")), func(s *setup) {
+		s.passage = func(_ *http.Request, p *Passage) { p.Watch = watching(ended) }
 		s.around = func(h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				defer close(returned)
-				h.ServeHTTP(&slowWriter{ResponseWriter: w}, r)
+				full.ResponseWriter = w
+				h.ServeHTTP(full, r)
 			})
 		}
 	})
-	c, err := net.Dial("tcp", g.addr)
-	require.NoError(t, err)
-	defer func() { _ = c.Close() }()
-	_, err = io.WriteString(c, strings.ReplaceAll(get, "\n", "\r\n"))
-	require.NoError(t, err)
-	_, err = io.ReadFull(c, make([]byte, 1000)) // the stream is under way; nothing more is read
-	require.NoError(t, err)
+	t.Cleanup(full.release)
+	c := dial(t, g.addr)
+	c.send(get)
+	wait(t, full.writing, "a write that nobody takes")
 	requireEndsInTime(t, func() { close(ended) }, func() { wait(t, returned, "the handler") })
 }
 
-// slowWriter stands for any wrapper around the writer that can be unwrapped.
-type slowWriter struct{ http.ResponseWriter }
+// fullWriter is the writer of a client whose buffers are full: a write ends when its deadline has passed.
+type fullWriter struct {
+	http.ResponseWriter
+	writing  chan struct{}
+	deadline chan struct{}
+	once     sync.Once
+}
 
-func (w *slowWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *fullWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *fullWriter) release() { w.once.Do(func() { close(w.deadline) }) }
+
+func (w *fullWriter) SetWriteDeadline(at time.Time) error {
+	if !at.IsZero() && at.Before(time.Now()) {
+		w.release()
+	}
+	return nil
+}
+
+func (w *fullWriter) Write([]byte) (int, error) {
+	select {
+	case w.writing <- struct{}{}:
+	default:
+	}
+	<-w.deadline
+	return 0, os.ErrDeadlineExceeded
+}
 
 // A reply with an end is let finish: nothing that began rightly is cut off for nothing.
 func TestFiniteReplyOutlivesTheSession(t *testing.T) {
@@ -329,7 +369,7 @@ func TestFiniteReplyOutlivesTheSession(t *testing.T) {
 		<-next
 		_, _ = io.WriteString(w, "67890")
 	}), func(s *setup) {
-		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+		s.passage = func(_ *http.Request, p *Passage) { p.Watch = watching(ended) }
 	})
 	c := dial(t, g.addr)
 	c.send(get)
@@ -344,7 +384,7 @@ func TestNothingRunsOnAfterClose(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	ended, left := make(chan struct{}), make(chan struct{}, 1)
 	g := newGateway(t, newUpstream(t, endless(left, "text/event-stream")), func(s *setup) {
-		s.passage = func(_ *http.Request, p *Passage) { p.Ended = ended }
+		s.passage = func(_ *http.Request, p *Passage) { p.Watch = watching(ended) }
 	})
 	c := dial(t, g.addr)
 	c.send(get)

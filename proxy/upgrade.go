@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+
+	"github.com/sessionward/sessionward/session"
 )
 
 // checkUpgrade accepts a request that does not ask for another protocol, and one that is a complete WebSocket
@@ -45,7 +47,8 @@ func validKey(key string) bool {
 // travel with a handshake from any site, and no other rule of the browser stands in the way (RFC 6455 §10.2).
 // Credentials in headers cannot be sent by another site's page.
 func checkOrigin(r *http.Request, p *Passage) error {
-	if p.Session == nil || p.BearerUsed || len(r.Header["Cookie"]) == 0 {
+	inHeader := p.Place.Kind == session.KindBearer || p.Place.Kind == session.KindHeader
+	if p.Session == nil || inHeader || len(r.Header["Cookie"]) == 0 {
 		return nil
 	}
 	if o := r.Header["Origin"]; len(o) == 1 && sameOrigin(o[0], p.Scheme, p.Host) {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sessionward/sessionward/session"
 )
 
 const webSocketKey = "dGhlIHNhbXBsZSBub25jZQ==" // with its answer the example of RFC 6455 §1.3
@@ -92,7 +94,7 @@ func TestOwnOrigin(t *testing.T) {
 // Another site's page cannot send a bearer token, so its Origin says nothing about who acts.
 func TestOriginOfBearerIsFree(t *testing.T) {
 	g := newGateway(t, newUpstream(t, webSocket), func(s *setup) {
-		s.passage = func(_ *http.Request, p *Passage) { p.BearerUsed = true }
+		s.passage = func(_ *http.Request, p *Passage) { p.Place.Kind = session.KindBearer }
 	})
 	for _, extra := range []string{"", "Origin: https://elsewhere.example\n", "Cookie: a=1\n"} {
 		c := dial(t, g.addr)

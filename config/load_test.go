@@ -161,6 +161,11 @@ func TestLoadWithoutFile(t *testing.T) {
 	}
 }
 
+func TestParseTooLarge(t *testing.T) {
+	_, err := Parse("large.yaml", append([]byte("public_url: x\n#"), make([]byte, maxFileBytes)...), nil)
+	require.EqualError(t, err, "large.yaml: is larger than 1048576 bytes, which no configuration needs")
+}
+
 func TestWhere(t *testing.T) {
 	c := load(t, "ten_lines.good.yaml", "SESSIONWARD_LOG_LEVEL=warn")
 	require.Equal(t, "testdata/ten_lines.good.yaml:4:5", c.Where("sources[0].oidc"))

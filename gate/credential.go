@@ -96,11 +96,18 @@ func bearerToken(values []string) (string, *malformed) {
 	return token, nil
 }
 
+// Cookie returns the value of the cookie with exactly that name, "" when there is none; false when it came twice with
+// different values. Whoever reads a cookie of ours reads it here, so that no two readers see two different ones.
+func Cookie(h http.Header, name string) (string, bool) {
+	value, bad := cookieValue(h["Cookie"], name)
+	return value, bad == nil
+}
+
 // cookieValue finds the cookie with exactly that name, byte for byte, as RFC 6265 §5.4 has browsers send it. It looks
 // at the text itself: parsers disagree about blanks, quotes and $Version, and a name that only some of them see must
 // not count.
 func cookieValue(lines []string, name string) (string, *malformed) {
-	value := ""
+	value, seen := "", false
 	for _, line := range lines {
 		for line != "" {
 			var pair string
@@ -110,10 +117,10 @@ func cookieValue(lines []string, name string) (string, *malformed) {
 				continue
 			}
 			v := pair[len(name)+1:]
-			if value != "" && v != value {
+			if seen && v != value {
 				return "", &malformed{"duplicate_cookie", "The cookie " + name + " came twice with different values; clear this site's cookies."}
 			}
-			value = v
+			value, seen = v, true
 		}
 	}
 	return value, nil

@@ -46,6 +46,9 @@ func TestCredential(t *testing.T) {
 		{name: "two values of one cookie", header: header("Cookie", "__Host-sid=a; __Host-sid=b"), code: "duplicate_cookie"},
 		{name: "two values in two lines", header: header("Cookie", "__Host-sid=a", "Cookie", "__Host-sid=b"), code: "duplicate_cookie"},
 
+		{name: "a value and then none", header: header("Cookie", "__Host-sid=a; __Host-sid="), code: "duplicate_cookie"},
+		{name: "none and then a value", header: header("Cookie", "__Host-sid=; __Host-sid=a"), code: "duplicate_cookie"},
+
 		{name: "name in another case", header: header("Cookie", "__host-sid=abc")},
 		{name: "nameless cookie", header: header("Cookie", "=__Host-sid=abc")},
 		{name: "name with a blank before the sign", header: header("Cookie", "__Host-sid =abc")},

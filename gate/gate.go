@@ -72,6 +72,8 @@ type Decision struct {
 	Renewed   bool
 	// RetryAfter is when to try again, with Unavailable and TooMany.
 	RetryAfter time.Duration
+	// StepUp is what a login must prove, with the verdict StepUp; nobody may change it.
+	StepUp *policy.StepUp
 }
 
 // Decide judges q: route, credential, session, clocks, rules, in this order.
@@ -132,13 +134,21 @@ func (g *Gate) refused(q policy.Request, d Decision, err error) Decision {
 
 // judge holds the request against the rules of its route.
 func (g *Gate) judge(q policy.Request, d Decision) Decision {
-	denial := d.Route.Rule.Check(q, d.Session, g.o.Now())
-	switch {
-	case denial == nil:
-		d.Verdict, d.Code = Pass, "ok"
-		return d
-	case denial.Status == policy.StepUpNeeded:
+	if denial := d.Route.Rule.Check(q, d.Session, g.o.Now()); denial != nil {
+		return d.Denied(denial)
+	}
+	d.Verdict, d.Code = Pass, "ok"
+	return d
+}
+
+// Denied is d after a rule has refused it: the one mapping from a denial to a verdict.
+func (d Decision) Denied(denial *policy.Denial) Decision {
+	d.StepUp = denial.StepUp
+	switch denial.Status {
+	case policy.StepUpNeeded:
 		return d.refuse(StepUp, denial.Code, denial.Reason, nil)
+	case policy.LoginNeeded:
+		return d.refuse(Unauthenticated, denial.Code, denial.Reason, nil)
 	default:
 		return d.refuse(Forbidden, denial.Code, denial.Reason, nil)
 	}

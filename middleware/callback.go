@@ -4,8 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
+	"strconv"
 
+	"github.com/sessionward/sessionward/gate"
 	"github.com/sessionward/sessionward/session"
 )
 
@@ -22,7 +23,11 @@ func (s *Site) Callback(w http.ResponseWriter, r *http.Request, source string) {
 	}
 	params, err := answer(w, r)
 	if err != nil {
-		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "malformed_answer", Detail: "The answer of the login cannot be read in only one way.", SignIn: true})
+		p := Problem{Status: http.StatusBadRequest, Code: "malformed_answer", Detail: "The answer of the login cannot be read in only one way.", SignIn: true}
+		if large := malformedForm(err); large.Status == http.StatusRequestEntityTooLarge {
+			p = large
+		}
+		s.WriteError(w, r, p)
 		return
 	}
 	browser := s.browser(r)
@@ -69,9 +74,10 @@ func (s *Site) answered(w http.ResponseWriter, r *http.Request, src session.Redi
 	}
 	if err != nil {
 		s.auditLogin(r, src.Name(), "", err)
-		s.WriteError(w, r, problemOfError(err))
+		s.loginFailed(w, r, src, a.ReturnTo, err)
 		return
 	}
+	http.SetCookie(w, s.cookies.again(strconv.Itoa(a.InARow+1)))
 	s.redirect(w, r, a.ReturnTo, http.StatusSeeOther)
 }
 
@@ -81,26 +87,19 @@ func (s *Site) restart(w http.ResponseWriter, r *http.Request, src session.Redir
 		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "login_expired", Detail: "The login took longer than ten minutes, twice, or its answer came twice. Please begin again.", SignIn: true})
 		return
 	}
-	s.begin(w, r, src, a.ReturnTo, a.Restarts+1, "")
+	a.Restarts++
+	s.begin(w, r, src, a)
 }
 
 // strayAnswer handles an answer whose state is missing or not ours. A browser that has begun a login with us gets one
 // fresh start, which a cookie marks for a minute; then it is told.
 func (s *Site) strayAnswer(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, browser string) {
-	marked, err := r.Cookie(s.strayCookie().Name)
-	if browser == "" || (err == nil && marked.Value != "") {
+	marked, ok := gate.Cookie(r.Header, s.cookies.againName())
+	if browser == "" || !ok || marked == strayMark {
 		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "unknown_state", Detail: "The answer belongs to no login that was begun here. Please begin again.", SignIn: true})
 		return
 	}
-	http.SetCookie(w, s.strayCookie())
-	s.begin(w, r, src, "/", 1, "")
-}
-
-// strayCookie marks, for a minute, that a login was begun again for want of a state.
-func (s *Site) strayCookie() *http.Cookie {
-	ck := s.cookies.login("1", time.Minute)
-	ck.Name = s.cookies.againName()
-	return ck
+	s.begin(w, r, src, attempt{ReturnTo: "/", Restarts: 1, stray: true})
 }
 
 var errTwice = errors.New("a parameter came twice")

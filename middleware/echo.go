@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -12,9 +13,9 @@ import (
 func (s *Site) newEndpoints() http.Handler {
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // nothing a client sends says who it is
-	read, change := []string{http.MethodGet, http.MethodHead}, []string{http.MethodGet, http.MethodHead, http.MethodPost}
+	read, change := []string{http.MethodGet, http.MethodHead}, []string{http.MethodGet, http.MethodPost}
 	g := e.Group(s.o.Prefix)
-	g.Match(change, "/login", plain(s.Login))
+	g.Match(append(read, http.MethodPost), "/login", plain(s.Login))
 	g.Match(change, "/logout", plain(s.Logout))
 	g.Match(read, "/signed-out", plain(s.SignedOut))
 	g.Match(read, "/me", plain(s.Me))
@@ -29,11 +30,12 @@ func (s *Site) newEndpoints() http.Handler {
 	if s.o.JWKS != nil {
 		g.Match(read, "/jwks.json", plain(s.o.JWKS.ServeHTTP))
 	}
-	e.RouteNotFound("/*", plain(func(w http.ResponseWriter, r *http.Request) {
-		s.WriteError(w, r, Problem{Status: http.StatusNotFound, Code: "not_found", Detail: "There is nothing at this address."})
-	}))
-	e.HTTPErrorHandler = func(_ error, c echo.Context) { // a method an endpoint does not have
-		s.WriteError(c.Response(), c.Request(), Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Detail: "This address does not take that method."})
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		p := Problem{Status: http.StatusNotFound, Code: "not_found", Detail: "There is nothing at this address."}
+		if errors.Is(err, echo.ErrMethodNotAllowed) {
+			p = Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Detail: "This address does not take that method."}
+		}
+		s.WriteError(c.Response(), c.Request(), p)
 	}
 	return e
 }
@@ -41,16 +43,23 @@ func (s *Site) newEndpoints() http.Handler {
 // plain turns a handler of net/http into echo's.
 func plain(serve http.HandlerFunc) echo.HandlerFunc { return echo.WrapHandler(serve) }
 
-// EchoSession is Session as middleware of echo: e.Use(site.EchoSession).
+// EchoSession is Session as middleware of echo. Give it to e.Pre: echo then routes by the canonical path, the one that
+// was judged. With e.Use it judges the same, after echo has chosen a handler by the path as it came. Either way nothing
+// goes round it: no route, no 404, no method that echo has no word for.
+//
+// The error of a handler is answered by e.HTTPErrorHandler, inside, so that the log line tells what the client got.
 func (s *Site) EchoSession(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		var err error
+		outer := c.Response()
 		s.Session(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c.SetRequest(r)
 			c.SetResponse(echo.NewResponse(w, c.Echo()))
-			err = next(c)
-		})).ServeHTTP(c.Response(), c.Request())
-		return err
+			if err := next(c); err != nil {
+				c.Error(err)
+			}
+		})).ServeHTTP(outer, c.Request())
+		c.SetResponse(outer) // it saw all that was written
+		return nil
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,93 +12,7 @@ import (
 
 	"github.com/sessionward/sessionward/gate"
 	"github.com/sessionward/sessionward/policy"
-	"github.com/sessionward/sessionward/session"
 )
-
-// Problem is an error as a client sees it: RFC 9457 for programs, a page for people. Code is stable, Detail is a
-// sentence; the chain of causes stays in the log.
-type Problem struct {
-	Status     int
-	Code       string
-	Detail     string
-	RetryAfter time.Duration
-	// SignIn offers people a way to log in, SignInAs to log in as somebody else.
-	SignIn, SignInAs bool
-
-	challenge string // WWW-Authenticate
-}
-
-// defaultRetryAfter goes with a 503 whose cause did not say when to come back.
-const defaultRetryAfter = 5 * time.Second
-
-// problemOf maps a decision that lets nothing pass to what the client sees.
-func problemOf(d gate.Decision) Problem {
-	p := Problem{Code: d.Code, Detail: d.Reason, RetryAfter: d.RetryAfter}
-	switch d.Verdict {
-	case gate.Unauthenticated:
-		p.Status, p.SignIn = http.StatusUnauthorized, true
-	case gate.StepUp:
-		p.Status, p.SignInAs = http.StatusForbidden, true
-		if d.Place.Kind == session.KindBearer {
-			p.Status = http.StatusUnauthorized // RFC 9470 §3
-		}
-	case gate.Unavailable:
-		p.Status = http.StatusServiceUnavailable
-	case gate.TooMany:
-		p.Status = http.StatusTooManyRequests
-	case gate.Malformed:
-		p.Status = http.StatusBadRequest
-	case gate.NoRoute:
-		p.Status = http.StatusNotFound
-	default:
-		p.Status, p.SignInAs = http.StatusForbidden, d.Session != nil
-	}
-	return p
-}
-
-// challengeHeader is the WWW-Authenticate value for a refused request (RFC 6750 §3, RFC 9470 §3).
-func challengeHeader(d gate.Decision) string {
-	switch {
-	case d.Verdict == gate.StepUp && d.Place.Kind == session.KindBearer:
-		return `Bearer error="insufficient_user_authentication"`
-	case d.Verdict != gate.Unauthenticated:
-		return ""
-	case d.Place.Kind == session.KindBearer:
-		return `Bearer error="invalid_token"`
-	default:
-		return "Bearer"
-	}
-}
-
-// problemOfError maps an error of the session classes to what the client sees.
-func problemOfError(err error) Problem {
-	p := Problem{RetryAfter: session.RetryAfter(err)}
-	switch {
-	case errors.Is(err, session.ErrUnavailable):
-		p.Status, p.Code, p.Detail = http.StatusServiceUnavailable, "temporarily_unavailable", "A service needed for this cannot be reached just now. Nothing is lost; please try again."
-	case errors.Is(err, session.ErrTooMany):
-		p.Status, p.Code, p.Detail = http.StatusTooManyRequests, "too_many_attempts", "Too many attempts. Please wait a little."
-	case errors.Is(err, session.ErrRejected):
-		p.Status, p.Code, p.Detail, p.SignIn = http.StatusForbidden, "login_refused", "The login was refused.", true
-	case errors.Is(err, session.ErrMalformed):
-		p.Status, p.Code, p.Detail = http.StatusBadRequest, "bad_request", "The request makes no sense here."
-	default:
-		p.Status, p.Code, p.Detail = http.StatusServiceUnavailable, "temporarily_unavailable", "Something needed for this does not work just now. Please try again."
-	}
-	return p
-}
-
-// badRequest maps a request that has no canonical form.
-func badRequest(err error) Problem {
-	p := Problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: "The request cannot be read in only one way and is refused."}
-	if bad, ok := errors.AsType[*policy.BadRequestError](err); ok {
-		p.Code, p.Detail = bad.Code, bad.Reason
-		if bad.Status != 0 {
-			p.Status = bad.Status
-		}
-	}
-	return p
-}
 
 // problemDocument is the body programs get (RFC 9457).
 type problemDocument struct {
@@ -118,18 +31,21 @@ func (s *Site) WriteError(w http.ResponseWriter, r *http.Request, p Problem) {
 		v.code = p.Code
 	}
 	h := w.Header()
+	for _, name := range [...]string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Etag", "Last-Modified", "Trailer"} {
+		h.Del(name) // of the reply that is not coming
+	}
 	ownHeaders(h, "")
 	s.allowOrigin(h, r)
 	if p.Status == http.StatusServiceUnavailable && p.RetryAfter <= 0 {
 		p.RetryAfter = defaultRetryAfter
 	}
 	if p.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+		h.Set("Retry-After", strconv.FormatInt(seconds(p.RetryAfter), 10))
 	}
 	if p.challenge != "" {
 		h.Set("WWW-Authenticate", p.challenge)
 	}
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+	if isGRPC(r) {
 		writeGRPC(w, p)
 		return
 	}
@@ -145,6 +61,15 @@ func (s *Site) WriteError(w http.ResponseWriter, r *http.Request, p Problem) {
 	_ = json.NewEncoder(w).Encode(problemDocument{
 		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status, Detail: p.Detail, Code: p.Code, RequestID: RequestID(r.Context()),
 	})
+}
+
+// seconds rounds up: who comes back too early is refused again.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// isGRPC holds for what can be a call of gRPC. Its errors travel with status 200, so a mere claim in a header must not
+// be enough: whoever goes by the status would take it for a yes.
+func isGRPC(r *http.Request) bool {
+	return r.ProtoMajor >= 2 && r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // writeGRPC answers a gRPC client in the form it understands: status 200 and trailers only, in the header.
@@ -183,8 +108,15 @@ func ownHeaders(h http.Header, formAction string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", strings.TrimRight("default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self' "+formAction, " "))
-	h.Add("Vary", "Cookie, Authorization, Accept, Origin, Sec-Fetch-Mode")
+	h.Set("Content-Security-Policy", strings.TrimRight("default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self' "+formAction, " "))
+	h.Set("Vary", "Cookie, Authorization, Accept, Origin, Sec-Fetch-Mode")
+}
+
+// formHeaders are ownHeaders for a page with a form. With no-referrer browsers send "Origin: null" along with the form
+// (Fetch Standard, "append a request Origin header"), and it could not be told from one of a foreign page.
+func formHeaders(h http.Header, formAction string) {
+	ownHeaders(h, formAction)
+	h.Set("Referrer-Policy", "strict-origin")
 }
 
 // allowOrigin lets scripts of listed origins read why they were refused.

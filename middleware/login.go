@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sessionward/sessionward/gate"
 	"github.com/sessionward/sessionward/session"
 )
 
@@ -57,12 +58,22 @@ type signInPage struct {
 	Links                               []signInLink
 }
 
-type signInForm struct{ Name string }
+type signInForm struct{ Name, Label string }
 
 type signInLink struct{ Label, URL string }
 
+// maxInARow is how many logins may follow from each other before the browser is stopped: something sends it back each
+// time, such as a cookie it does not keep.
+const maxInARow = 5
+
+var loginLoop = Problem{
+	Status: http.StatusBadRequest, Code: "login_loop", SignInAgain: true,
+	Detail: "You were signed in several times, and each time the page asked for it again. Your browser may not keep this site's cookies.",
+}
+
 // Login serves GET /login: it sends the browser to the one source there is, or shows the choice. Parameters: source,
-// return_to, prompt ("login": even with a session). POST takes the form of a source with passwords.
+// return_to, prompt ("login": even with a session). POST takes the form of a source with passwords. What a login must
+// prove for its target is read from the target's route, never from the link.
 func (s *Site) Login(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		s.passwordLogin(w, r)
@@ -72,28 +83,52 @@ func (s *Site) Login(w http.ResponseWriter, r *http.Request) {
 		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "not_a_navigation", Detail: "A login begins with a person opening this page in a browser."})
 		return
 	}
-	q := r.URL.Query()
-	target := s.ReturnTarget(q.Get("return_to"))
 	if !s.logins.any() {
 		s.WriteError(w, r, Problem{Status: http.StatusNotFound, Code: "no_login", Detail: "No source here has a login."})
 		return
 	}
-	if q.Get("prompt") == "" && q.Get("source") == "" && s.hasSession(r) {
-		s.redirect(w, r, target, http.StatusFound)
-		return
+	q := r.URL.Query()
+	wish := attempt{ReturnTo: s.ReturnTarget(q.Get("return_to"))}
+	if q.Get("prompt") == "login" {
+		wish.Prompt = "login"
 	}
-	sources, ok := s.fitting(q.Get("source"), target)
+	sources, ok := s.fitting(r, q.Get("source"), wish.ReturnTo)
 	if !ok {
-		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "unknown_source", Detail: "There is no login of that name.", SignIn: true})
+		s.WriteError(w, r, unknownSource)
 		return
 	}
-	if len(sources) == 1 {
-		if src, redirects := s.logins.redirect[sources[0].Name()]; redirects {
-			s.begin(w, r, src, target, 0, q.Get("prompt"))
+	if s.needless(r, &wish, q.Get("source")) {
+		s.redirect(w, r, wish.ReturnTo, http.StatusFound)
+		return
+	}
+	if src, redirects := s.logins.redirect[sources[0].Name()]; redirects && len(sources) == 1 {
+		if wish.InARow = s.loginsInARow(r); wish.InARow >= maxInARow && wish.Prompt == "" {
+			s.WriteError(w, r, loginLoop)
 			return
 		}
+		s.begin(w, r, src, wish)
+		return
 	}
-	s.showSignIn(w, r, http.StatusOK, sources, signInPage{ReturnTo: target})
+	s.showSignIn(w, r, http.StatusOK, sources, signInPage{ReturnTo: wish.ReturnTo}, wish.Prompt)
+}
+
+var unknownSource = Problem{Status: http.StatusBadRequest, Code: "unknown_source", Detail: "There is no login of that name.", SignIn: true}
+
+// needless reports whether the browser has a session that serves for the target: sent back with one that does not, it
+// would come here again at once. It fills in what the target's route wants proved beyond the session there is.
+func (s *Site) needless(r *http.Request, wish *attempt, source string) bool {
+	if !s.hasSession(r) {
+		return false
+	}
+	to, ok := s.targetRequest(r, wish.ReturnTo)
+	if !ok {
+		return wish.Prompt == "" && source == ""
+	}
+	d := s.o.Gate.Decide(r.Context(), to)
+	if d.Verdict == gate.StepUp && d.StepUp != nil {
+		wish.ACR, wish.MaxAge = d.StepUp.ACR, d.StepUp.MaxAge
+	}
+	return wish.Prompt == "" && source == "" && d.Verdict != gate.Unauthenticated
 }
 
 func (s *Site) hasSession(r *http.Request) bool {
@@ -106,8 +141,8 @@ func (s *Site) hasSession(r *http.Request) bool {
 }
 
 // fitting returns the sources a login for target can choose from: the named one, those the target's route accepts, or
-// all.
-func (s *Site) fitting(name, target string) ([]session.Source, bool) {
+// all. There is at least one when ok is true.
+func (s *Site) fitting(r *http.Request, name, target string) (fit []session.Source, ok bool) {
 	if name != "" {
 		i := slices.IndexFunc(s.logins.order, func(src session.Source) bool { return src.Name() == name })
 		if i < 0 {
@@ -115,11 +150,11 @@ func (s *Site) fitting(name, target string) ([]session.Source, bool) {
 		}
 		return s.logins.order[i : i+1], true
 	}
-	host, path := s.hostAndPath(target)
-	var fit []session.Source
-	for _, src := range s.logins.order {
-		if s.o.Gate.AcceptsSource(host, path, src.Name()) {
-			fit = append(fit, src)
+	if to, ok := s.targetRequest(r, target); ok {
+		for _, src := range s.logins.order {
+			if s.o.Gate.AcceptsSource(to.Host, to.Path, src.Name()) {
+				fit = append(fit, src)
+			}
 		}
 	}
 	if len(fit) == 0 {
@@ -128,157 +163,75 @@ func (s *Site) fitting(name, target string) ([]session.Source, bool) {
 	return fit, true
 }
 
-// hostAndPath splits a checked return target.
-func (s *Site) hostAndPath(target string) (host, path string) {
-	u, err := url.Parse(target)
-	if err != nil {
-		return s.o.PublicURL.Host, "/"
-	}
-	if u.Host == "" {
-		u.Host = s.o.PublicURL.Host
-	}
-	return strings.ToLower(u.Host), u.Path
-}
-
-func (s *Site) showSignIn(w http.ResponseWriter, r *http.Request, status int, sources []session.Source, data signInPage) {
+func (s *Site) showSignIn(w http.ResponseWriter, r *http.Request, status int, sources []session.Source, data signInPage, prompt string) {
 	data.Action = s.path("login")
 	for _, src := range sources {
 		if _, ok := s.logins.password[src.Name()]; ok {
-			data.Forms = append(data.Forms, signInForm{Name: src.Name()})
+			data.Forms = append(data.Forms, signInForm{Name: src.Name(), Label: label(src)})
 			continue
 		}
 		q := url.Values{"source": {src.Name()}, "return_to": {data.ReturnTo}}
+		if prompt != "" {
+			q.Set("prompt", prompt)
+		}
 		data.Links = append(data.Links, signInLink{Label: label(src), URL: s.path("login") + "?" + q.Encode()})
 	}
-	ownHeaders(w.Header(), strings.Join(s.origins[1:], " "))
+	formHeaders(w.Header(), strings.Join(s.origins[1:], " "))
 	s.pages.write(w, s, r, status, "sign_in", "Sign in", data)
 }
 
-// begin sends the browser to src with a fresh attempt.
-func (s *Site) begin(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, target string, restarts int, prompt string) {
+// begin sends the browser to src with a fresh attempt. Nothing is set in the browser before src knows where to send it.
+func (s *Site) begin(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, wish attempt) {
 	browser := s.browser(r)
 	if browser == "" {
 		browser = rand.Text() + rand.Text()
 	}
-	a := s.logins.states.begin(src.Name(), target, browser, restarts)
+	wish.Source = src.Name()
+	a := s.logins.states.begin(wish, browser)
 	state, err := s.logins.states.seal(a)
-	if err != nil {
-		s.WriteError(w, r, problemOfError(err))
-		return
+	var to string
+	if err == nil {
+		t, _ := s.logins.states.transaction(a, browser, state, CallbackURL(s.o.PublicURL, s.o.Prefix, src.Name()))
+		to, err = src.AuthorizationURL(r.Context(), t)
 	}
-	t, _ := s.logins.states.transaction(a, browser, state, CallbackURL(s.o.PublicURL, s.o.Prefix, src.Name()))
-	if prompt == "login" {
-		t.Prompt = prompt
-	}
-	to, err := src.AuthorizationURL(r.Context(), t)
 	if err != nil {
 		s.o.Log.WarnContext(r.Context(), "a login could not begin", "request_id", RequestID(r.Context()), "source", src.Name(), "error", err)
-		s.WriteError(w, r, problemOfError(err))
+		s.loginFailed(w, r, src, wish.ReturnTo, err)
 		return
 	}
 	http.SetCookie(w, s.cookies.login(browser, attemptLifetime))
+	if wish.stray {
+		http.SetCookie(w, s.cookies.again(strayMark))
+	}
 	s.redirect(w, r, to, http.StatusFound)
+}
+
+// loginFailed answers a login that came to nothing. Trying again begins anew: what came back from the authority is good
+// for one use and stays out of the page.
+func (s *Site) loginFailed(w http.ResponseWriter, r *http.Request, src session.Source, target string, err error) {
+	p := problemOfError(err)
+	p.retry = s.loginURL(url.Values{"source": {src.Name()}}, target)
+	s.WriteError(w, r, p)
 }
 
 // browser returns the value of the login cookie, "" when there is none of the right shape.
 func (s *Site) browser(r *http.Request) string {
-	ck, err := r.Cookie(s.cookies.LoginName())
-	if err != nil || len(ck.Value) != 2*len(rand.Text()) {
+	value, ok := gate.Cookie(r.Header, s.cookies.LoginName())
+	if !ok || len(value) != 2*len(rand.Text()) || strings.ContainsFunc(value, func(c rune) bool { return !(c >= 'A' && c <= 'Z' || c >= '2' && c <= '7') }) {
 		return ""
 	}
-	return ck.Value
+	return value
 }
 
-// maxForm bounds the body of a form of ours.
-const maxForm = 16 << 10
+// strayMark is in the cookie of a browser that was sent to log in again for want of a state.
+const strayMark = "s"
 
-// passwordLogin takes the form of a source with passwords.
-func (s *Site) passwordLogin(w http.ResponseWriter, r *http.Request) {
-	if !s.sameOrigin(r) {
-		s.WriteError(w, r, crossSite)
-		return
+// loginsInARow is what the last login left in the browser, for a minute.
+func (s *Site) loginsInARow(r *http.Request) int {
+	value, _ := gate.Cookie(r.Header, s.cookies.againName())
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return 0
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "malformed_form", Detail: "The form could not be read."})
-		return
-	}
-	target := s.ReturnTarget(r.PostForm.Get("return_to"))
-	src, ok := s.logins.password[r.PostForm.Get("source")]
-	if !ok {
-		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "unknown_source", Detail: "There is no login of that name.", SignIn: true})
-		return
-	}
-	username := r.PostForm.Get("username")
-	q, _ := CanonicalRequest(r.Context())
-	answered, err := src.VerifyPassword(r.Context(), username, session.NewSecret(r.PostForm.Get("password")), q.ClientIP.String())
-	if err == nil {
-		err = s.signIn(w, r, answered)
-	}
-	if err == nil {
-		s.redirect(w, r, target, http.StatusSeeOther)
-		return
-	}
-	s.auditLogin(r, src.Name(), username, err)
-	p := problemOfError(err)
-	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusBadRequest {
-		s.WriteError(w, r, p)
-		return
-	}
-	message := "User name or password is wrong."
-	if p.Status == http.StatusTooManyRequests {
-		message = "Too many attempts. Please wait " + p.RetryAfter.Round(time.Second).String() + "."
-		w.Header().Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())+1))
-	} else {
-		p.Status = http.StatusUnauthorized
-	}
-	s.showSignIn(w, r, p.Status, []session.Source{src}, signInPage{ReturnTo: target, Username: username, Problem: message})
-}
-
-// signIn makes a session of ours out of what a source answered and gives the browser its cookie. The session the
-// browser had before ends: a login is always a new session, and never somebody else's.
-func (s *Site) signIn(w http.ResponseWriter, r *http.Request, answered *session.Session) error {
-	ctx := r.Context()
-	q, _ := CanonicalRequest(ctx)
-	device := session.Device{UserAgent: r.UserAgent()}
-	if q.ClientIP.IsValid() {
-		device.IP = q.ClientIP.String()
-	}
-	created, cookie, err := s.o.Manager.Create(ctx, answered, device)
-	if err != nil {
-		return err
-	}
-	if old := s.ownSession(r); old != nil {
-		if err := s.o.Manager.End(ctx, old, session.EndReplaced); err != nil {
-			s.o.Log.WarnContext(ctx, "the session before this login was not ended", "handle", old.Handle, "error", err)
-		}
-	}
-	s.setSession(w, cookie.Reveal(), created.ExpiresAt)
-	s.auditLogin(r, created.Source, created.Identity.Subject, nil, "session", created.Handle)
-	return nil
-}
-
-// ownSession returns the session of the cookie r carries, nil when there is none.
-func (s *Site) ownSession(r *http.Request) *session.Session {
-	ck, err := r.Cookie(s.cookies.SessionName())
-	if err != nil {
-		return nil
-	}
-	own, err := s.o.Manager.Resolve(r.Context(), session.Credential{
-		Place: session.Place{Kind: session.KindCookie, Name: s.cookies.SessionName()}, Value: session.NewSecret(ck.Value),
-	})
-	if err != nil {
-		return nil
-	}
-	return own
-}
-
-// auditLogin writes the audit line of a login.
-func (s *Site) auditLogin(r *http.Request, source, subject string, err error, more ...any) {
-	attrs := append([]any{"request_id", RequestID(r.Context()), "source", source, "subject", subject}, more...)
-	if err != nil {
-		s.o.Log.WarnContext(r.Context(), "login refused", append(attrs, "error", err)...)
-		return
-	}
-	s.o.Log.InfoContext(r.Context(), "login", attrs...)
+	return n
 }

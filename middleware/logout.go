@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,13 +14,28 @@ import (
 var crossSite = Problem{Status: http.StatusForbidden, Code: "cross_site", Detail: "This can only be done from a page of this site."}
 
 // sameOrigin reports whether a request that changes something was made by a page of this site. Browsers say so in
-// Sec-Fetch-Site or Origin; a request with neither comes from no browser of the last years, and carries no user along.
+// Sec-Fetch-Site or Origin, and what they say must not be contradicted by the other; a request with neither comes from
+// no browser of the last years, and carries no user along. "Origin: null" alone proves nothing: a page with the referrer
+// policy no-referrer sends it to its own site, a foreign one in a sandbox to ours.
 func (s *Site) sameOrigin(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return strings.ToLower(origin) == s.origin
+	site, origin := r.Header.Get("Sec-Fetch-Site"), strings.ToLower(r.Header.Get("Origin"))
+	switch {
+	case site != "" && site != "same-origin":
+		return false
+	case origin == "" || origin == s.origin:
+		return true
+	default:
+		return site == "same-origin" && (origin == "null" || slices.Contains(s.origins, origin))
 	}
-	site := r.Header.Get("Sec-Fetch-Site")
-	return site == "" || site == "same-origin" || (site == "none" && r.Method == http.MethodGet)
+}
+
+// ownLink reports whether a person followed a link on a page of this site. Pictures in a page and what the browser
+// fetches ahead are no persons.
+func ownLink(r *http.Request) bool {
+	h := r.Header
+	mode := h.Get("Sec-Fetch-Mode")
+	return r.Method == http.MethodGet && h.Get("Sec-Fetch-Site") == "same-origin" && (mode == "" || mode == "navigate") &&
+		!strings.Contains(h.Get("Sec-Purpose"), "prefetch")
 }
 
 // signOutPage is the data of sign_out.html and signed_out.html.
@@ -32,20 +48,26 @@ func (s *Site) Logout(w http.ResponseWriter, r *http.Request) {
 		s.WriteError(w, r, crossSite)
 		return
 	}
-	target := s.logoutTarget(w, r)
-	own := s.ownSession(r)
-	if r.Method != http.MethodPost && r.Header.Get("Sec-Fetch-Site") != "same-origin" && own != nil {
-		s.askLogout(w, r, own, target)
+	target, err := s.logoutTarget(w, r)
+	if err != nil {
+		s.WriteError(w, r, malformedForm(err))
 		return
 	}
-	if own == nil {
+	own, err := s.ownSession(r)
+	switch {
+	case err != nil: // somebody may be signed in: saying otherwise would be a lie, and taking the cookie would hide it
+		s.logoutFailed(w, r, err)
+		return
+	case own == nil:
 		s.forget(w)
 		s.redirect(w, r, s.signedOutURL(target), http.StatusSeeOther)
 		return
+	case r.Method != http.MethodPost && !ownLink(r):
+		s.askLogout(w, r, own, target)
+		return
 	}
 	if err := s.o.Manager.End(r.Context(), own, session.EndLogout); err != nil {
-		s.o.Log.ErrorContext(r.Context(), "a logout failed", "request_id", RequestID(r.Context()), "handle", own.Handle, "error", err)
-		s.WriteError(w, r, problemOfError(err))
+		s.logoutFailed(w, r, err)
 		return
 	}
 	s.forget(w)
@@ -53,19 +75,32 @@ func (s *Site) Logout(w http.ResponseWriter, r *http.Request) {
 	s.redirect(w, r, s.afterLogout(r, own, target), http.StatusSeeOther)
 }
 
+func (s *Site) logoutFailed(w http.ResponseWriter, r *http.Request, err error) {
+	s.o.Log.ErrorContext(r.Context(), "a logout failed", "request_id", RequestID(r.Context()), "error", err)
+	p := problemOfError(err)
+	if errors.Is(err, session.ErrMalformed) {
+		p.Code, p.Detail = "duplicate_cookie", "The session cookie came twice with different values. Please clear this site's cookies."
+	}
+	p.retry = s.path("logout")
+	s.WriteError(w, r, p)
+}
+
 // logoutTarget reads return_to from the query or the form; "" means the signed-out page.
-func (s *Site) logoutTarget(w http.ResponseWriter, r *http.Request) string {
+func (s *Site) logoutTarget(w http.ResponseWriter, r *http.Request) (string, error) {
 	raw := r.URL.Query().Get("return_to")
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err == nil && r.PostForm.Has("return_to") {
+		if err := r.ParseForm(); err != nil {
+			return "", err
+		}
+		if r.PostForm.Has("return_to") {
 			raw = r.PostForm.Get("return_to")
 		}
 	}
 	if raw == "" {
-		return ""
+		return "", nil
 	}
-	return s.ReturnTarget(raw)
+	return s.ReturnTarget(raw), nil
 }
 
 // askLogout shows the confirm page. Its form may lead on to the authority's own logout, which the page's policy must
@@ -81,7 +116,7 @@ func (s *Site) askLogout(w http.ResponseWriter, r *http.Request, own *session.Se
 	if to, err := url.Parse(s.afterLogout(r, own, target)); err == nil && to.Host != "" {
 		formAction = append(slices.Clone(formAction), to.Scheme+"://"+to.Host)
 	}
-	ownHeaders(w.Header(), strings.Join(formAction, " "))
+	formHeaders(w.Header(), strings.Join(formAction, " "))
 	back := target
 	if back == "" {
 		back = "/"
@@ -119,26 +154,27 @@ func (s *Site) sealTarget(target string) string {
 	if target == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(s.o.Keys.Sealer("logout-state").Seal([]byte(target), nil))
+	return base64.RawURLEncoding.EncodeToString(s.logoutStates.Seal([]byte(target), nil))
 }
 
 // SignedOut serves GET /signed-out: the browser comes back from the authority's logout. A state that is not ours counts
 // for nothing.
 func (s *Site) SignedOut(w http.ResponseWriter, r *http.Request) {
 	sealed, err := base64.RawURLEncoding.DecodeString(r.URL.Query().Get("state"))
-	if target, oerr := s.o.Keys.Sealer("logout-state").Open(sealed, nil); err == nil && oerr == nil {
+	if target, oerr := s.logoutStates.Open(sealed, nil); err == nil && oerr == nil {
 		s.redirect(w, r, s.ReturnTarget(string(target)), http.StatusSeeOther)
 		return
 	}
 	ownHeaders(w.Header(), "")
 	data := signOutPage{}
 	if s.logins.any() {
-		data.SignInURL = s.loginURL("/")
+		data.SignInURL = s.loginURL(url.Values{}, "/")
 	}
 	s.pages.write(w, s, r, http.StatusOK, "signed_out", "Signed out", data)
 }
 
-// forget has the browser forget the session cookie. Only a logout does that: an outage never does.
+// forget has the browser forget the session cookie, and how it came by it. Only a logout does that: an outage never does.
 func (s *Site) forget(w http.ResponseWriter) {
 	http.SetCookie(w, cleared(s.cookies.session("", s.o.Now())))
+	http.SetCookie(w, cleared(s.cookies.again("")))
 }

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/sessionward/sessionward/gate"
 	"github.com/sessionward/sessionward/session"
 )
 
@@ -81,21 +81,50 @@ func newPages(o PageOptions) (*pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pages: layout.html: %w", err)
 	}
+	base, err := template.New("layout.html").Parse(string(layout))
+	if err != nil {
+		return nil, fmt.Errorf("pages: layout.html does not parse: %w", errors.Join(session.ErrMalformed, err))
+	}
 	for _, name := range pageNames {
-		body, err := read(name + ".html")
-		if err != nil {
+		if p.templates[name], err = newPage(base, name, read); err != nil {
 			return nil, fmt.Errorf("pages: %s.html: %w", name, err)
 		}
-		t, err := template.New("layout.html").Option("missingkey=error").Parse(string(layout))
-		if err == nil {
-			_, err = t.New(name + ".html").Parse(string(body))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("pages: %s.html does not parse: %w", name, errors.Join(session.ErrMalformed, err))
-		}
-		p.templates[name] = t
 	}
 	return p, nil
+}
+
+// newPage parses a page into a copy of the layout, and renders it once with everything it may be given: a template
+// that asks for what there is not shall fail now and not in front of somebody who wants to sign in.
+func newPage(base *template.Template, name string, read func(name string) ([]byte, error)) (*template.Template, error) {
+	body, err := read(name + ".html")
+	if err != nil {
+		return nil, err
+	}
+	t, err := base.Clone()
+	if err == nil {
+		_, err = t.New(name + ".html").Parse(string(body))
+	}
+	if err == nil && t.Lookup("main") == nil {
+		err = errors.New(`defines no block "main"`)
+	}
+	if err == nil {
+		err = t.ExecuteTemplate(io.Discard, "layout.html", page{Title: "t", Heading: "h", Style: "/s", RequestID: "r", Data: samples[name]})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("is no template of ours: %w", errors.Join(session.ErrMalformed, err))
+	}
+	return t, nil
+}
+
+// samples are data with every part filled in, by page.
+var samples = map[string]any{
+	"sign_in": signInPage{
+		Action: "/a", ReturnTo: "/r", Username: "u", Problem: "p",
+		Forms: []signInForm{{"n", "l"}, {"n2", "l2"}}, Links: []signInLink{{"l", "/u"}},
+	},
+	"sign_out":   signOutPage{Action: "/a", ReturnTo: "/r", User: "u", SignInURL: "/u"},
+	"signed_out": signOutPage{Action: "/a", ReturnTo: "/r", User: "u", SignInURL: "/u"},
+	"error":      errorPage{Problem: Problem{Status: 400, Code: "c", Detail: "d"}, Retry: "/r", SignInURL: "/s", AgainURL: "/g", OtherURL: "/o"},
 }
 
 // readAssets reads the theme's files once, at start: no request reaches the file system.
@@ -131,7 +160,7 @@ func (p *pages) write(w http.ResponseWriter, s *Site, r *http.Request, status in
 		Title: title, Heading: heading, Style: s.path("static/style.css"), RequestID: RequestID(r.Context()), Data: data,
 	})
 	if err != nil {
-		s.o.Log.ErrorContext(r.Context(), "a page did not render", "page", name, "error", err)
+		s.o.Log.ErrorContext(r.Context(), "a page did not render", "request_id", RequestID(r.Context()), "page", name, "error", err)
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
@@ -140,42 +169,6 @@ func (p *pages) write(w http.ResponseWriter, s *Site, r *http.Request, status in
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(b.Bytes())
 	}
-}
-
-// errorPage is the data of error.html.
-type errorPage struct {
-	Problem
-	Retry               string // where to try again; "" when that makes no sense
-	SignInURL, OtherURL string
-}
-
-var headings = map[int]string{
-	http.StatusBadRequest: "That did not work", http.StatusUnauthorized: "Please sign in", http.StatusForbidden: "No access",
-	http.StatusNotFound: "Nothing here", http.StatusTooManyRequests: "Too many attempts", http.StatusServiceUnavailable: "Just a moment",
-	http.StatusBadGateway: "The application does not answer", http.StatusGatewayTimeout: "The application does not answer",
-}
-
-// problem is the page for people.
-func (p *pages) problem(w http.ResponseWriter, s *Site, r *http.Request, pr Problem) {
-	heading := headings[pr.Status]
-	if heading == "" {
-		heading = "Something went wrong"
-	}
-	data := errorPage{Problem: pr}
-	target := "/"
-	if q, ok := CanonicalRequest(r.Context()); ok && gate.Navigation(q) && !s.own(q.Path) {
-		target = s.returnTo(q)
-	}
-	if pr.RetryAfter > 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		data.Retry = r.URL.RequestURI()
-	}
-	if s.logins.any() && pr.SignIn {
-		data.SignInURL = s.loginURL(target)
-	}
-	if s.logins.any() && pr.SignInAs {
-		data.OtherURL = s.loginURL(target) + map[bool]string{true: "?", false: "&"}[target == "/"] + "prompt=login"
-	}
-	p.write(w, s, r, pr.Status, "error", heading, data)
 }
 
 // own reports whether path is below our prefix.

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/sessionward/sessionward/gate"
@@ -41,17 +42,21 @@ func (s *Site) visited(next http.HandlerFunc) http.Handler {
 }
 
 // Require holds requests that Session let through against one more rule: for handlers of a Go server that want more
-// than their route asks. Without Session before it nothing passes.
+// than their route asks. Without Session before it nothing passes, and nobody has a session on a public route. A nil
+// rule asks for a session only.
 func (s *Site) Require(rule *policy.Rule) func(http.Handler) http.Handler {
+	if rule == nil {
+		rule = &policy.Rule{}
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			v := visitFrom(r.Context())
-			if v == nil || !v.decided || v.decision.Session == nil {
-				s.WriteError(w, r, Problem{Status: http.StatusUnauthorized, Code: "no_session", Detail: "This needs a session."})
+			if v == nil || !v.decided || v.decision.Verdict != gate.Pass || v.decision.Session == nil {
+				s.WriteError(w, r, Problem{Status: http.StatusUnauthorized, Code: "no_session", Detail: "This needs a session.", challenge: "Bearer"})
 				return
 			}
 			if denial := rule.Check(v.request, v.decision.Session, s.o.Now()); denial != nil {
-				v.decision.Verdict, v.decision.Code, v.decision.Reason = gate.Forbidden, denial.Code, denial.Reason
+				v.decision = v.decision.Denied(denial)
 				s.refuse(w, r, v)
 				return
 			}
@@ -64,13 +69,13 @@ func (s *Site) Require(rule *policy.Rule) func(http.Handler) http.Handler {
 func (s *Site) refuse(w http.ResponseWriter, r *http.Request, v *visit) {
 	d := v.decision
 	if d.Verdict == gate.Unauthenticated && s.logins.any() && gate.ChallengeFor(v.request, d) == gate.Redirect {
-		v.code = d.Code
-		s.redirect(w, r, s.loginURL(s.returnTo(v.request)), http.StatusFound)
-		return
+		if target := s.returnTo(v.request); s.cookieReaches(target) {
+			v.code = d.Code
+			s.redirect(w, r, s.loginURL(url.Values{}, target), http.StatusFound)
+			return
+		}
 	}
-	p := problemOf(d)
-	p.challenge = challengeHeader(d)
-	s.WriteError(w, r, p)
+	s.WriteError(w, r, problemOf(d))
 }
 
 // redirect sends the browser to target, and lets nobody remember that it was.

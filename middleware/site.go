@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +48,8 @@ type Site struct {
 	pages   *pages
 	cookies Cookies
 
-	endpoints http.Handler
+	logoutStates *session.Sealer
+	endpoints    http.Handler
 }
 
 // New checks o and returns the site.
@@ -57,11 +57,15 @@ func New(o Options) (*Site, error) {
 	if o.Gate == nil || o.Canonicalizer == nil || o.Manager == nil || o.Keys == nil || o.PublicURL == nil {
 		return nil, fmt.Errorf("site: gate, canonicalizer, manager, keys and public URL are required: %w", session.ErrMalformed)
 	}
+	origin, err := ParseOrigin(o.PublicURL.String())
+	if err != nil {
+		return nil, fmt.Errorf("site: public URL: %w", err)
+	}
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
-	if !strings.HasPrefix(o.Prefix, "/") || strings.HasSuffix(o.Prefix, "/") {
-		return nil, fmt.Errorf("site: prefix %q must begin with a slash and not end with one: %w", o.Prefix, session.ErrMalformed)
+	if !validPrefix(o.Prefix) {
+		return nil, fmt.Errorf("site: prefix %q must begin with a slash, not end with one, and be made of letters, digits, '-', '_' and '.': %w", o.Prefix, session.ErrMalformed)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -69,16 +73,14 @@ func New(o Options) (*Site, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{o: o, origin: o.PublicURL.Scheme + "://" + strings.ToLower(o.PublicURL.Host)}
-	s.origins = []string{s.origin}
-	for _, raw := range o.ReturnOrigins {
+	s := &Site{o: o, origin: origin, origins: []string{origin}, logoutStates: o.Keys.Sealer("logout-state")}
+	for i, raw := range o.ReturnOrigins {
 		origin, err := ParseOrigin(raw)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("site: return origin %d: %w", i+1, err)
 		}
 		s.origins = append(s.origins, origin)
 	}
-	var err error
 	if s.cookies, err = NewCookies(o.Cookie, o.PublicURL); err != nil {
 		return nil, err
 	}
@@ -90,13 +92,37 @@ func New(o Options) (*Site, error) {
 	return s, nil
 }
 
-// ParseOrigin checks an origin as configured: scheme and host, nothing else.
+// validPrefix allows what means the same to every router.
+func validPrefix(prefix string) bool {
+	rest, ok := strings.CutPrefix(prefix, "/")
+	for seg := range strings.SplitSeq(rest, "/") {
+		plain := strings.ContainsFunc(seg, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
+		})
+		if seg == "" || seg == "." || seg == ".." || plain {
+			return false
+		}
+	}
+	return ok
+}
+
+// ParseOrigin checks an origin as configured, scheme and host and nothing else, and returns it in the spelling browsers
+// use (RFC 6454 §6.2): lower case, without the usual port.
 func ParseOrigin(raw string) (string, error) {
 	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || strings.TrimSuffix(raw, "/") != u.Scheme+"://"+u.Host {
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil ||
+		strings.TrimSuffix(raw, "/") != u.Scheme+"://"+u.Host || strings.ContainsAny(u.Host, "!$&'()*+,;=~%") {
 		return "", fmt.Errorf("origin %q must be scheme://host[:port] and nothing else: %w", raw, session.ErrMalformed)
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Host), nil
+	return originOf(u), nil
+}
+
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if port := u.Port(); port == "" || (port == "443" && u.Scheme == "https") || (port == "80" && u.Scheme == "http") {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return u.Scheme + "://" + host
 }
 
 // path returns the path of one of our endpoints.
@@ -116,82 +142,5 @@ func CallbackURL(publicURL *url.URL, prefix, source string) string {
 	if prefix == "" {
 		prefix = DefaultPrefix
 	}
-	return publicURL.Scheme + "://" + strings.ToLower(publicURL.Host) + prefix + "/callback/" + source
-}
-
-// maxReturnTarget bounds a return target: it travels inside the state parameter, which providers limit.
-const maxReturnTarget = 1024
-
-// ReturnTarget returns raw if a browser that follows it stays on this site or goes to a listed origin, and "/"
-// otherwise. It refuses whatever browsers and servers are known to read differently: backslashes, controls and blanks,
-// doubled slashes, dot segments and encoded separators in the path, user names in the authority.
-func (s *Site) ReturnTarget(raw string) string {
-	if raw == "" || len(raw) > maxReturnTarget || strings.ContainsFunc(raw, unsafeInTarget) {
-		return "/"
-	}
-	u, err := url.Parse(raw)
-	if err != nil || u.User != nil || u.Opaque != "" {
-		return "/"
-	}
-	rest := raw
-	if u.Scheme != "" || u.Host != "" {
-		i := slices.IndexFunc(s.origins, func(o string) bool {
-			return len(raw) >= len(o) && strings.EqualFold(raw[:len(o)], o)
-		})
-		if i < 0 || !strings.EqualFold(u.Scheme+"://"+u.Host, s.origins[i]) {
-			return "/"
-		}
-		if rest = raw[len(s.origins[i]):]; rest == "" {
-			return s.origins[i] + "/"
-		}
-	}
-	path := rest // of the text itself: url.Parse reads "//" as an empty authority
-	if i := strings.IndexAny(rest, "?#"); i >= 0 {
-		path = rest[:i]
-	}
-	if !strings.HasPrefix(path, "/") || !plainPath(path) {
-		return "/"
-	}
-	return raw
-}
-
-// unsafeInTarget holds for runes that a browser strips, turns into a slash or cannot have sent.
-func unsafeInTarget(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }
-
-// plainPath holds for paths that mean the same to everybody.
-func plainPath(escaped string) bool {
-	lower := strings.ToLower(escaped)
-	for _, bad := range []string{"//", "%2f", "%5c", "%00", "%0", "%1", "%7f"} {
-		if strings.Contains(lower, bad) {
-			return false
-		}
-	}
-	for seg := range strings.SplitSeq(lower, "/") {
-		plain := strings.ReplaceAll(seg, "%2e", ".")
-		if before, _, _ := strings.Cut(plain, ";"); before == "." || before == ".." {
-			return false
-		}
-	}
-	return true
-}
-
-// returnTo is the target that brings a browser back to where q was going.
-func (s *Site) returnTo(q policy.Request) string {
-	target := q.RawPath
-	if q.RawQuery != "" {
-		target += "?" + q.RawQuery
-	}
-	if origin := q.Scheme + "://" + q.Host; origin != s.origin && slices.Contains(s.origins, origin) {
-		target = origin + target
-	}
-	return s.ReturnTarget(target)
-}
-
-// loginURL is where a browser logs in and comes back to target.
-func (s *Site) loginURL(target string) string {
-	q := url.Values{}
-	if target != "/" {
-		q.Set("return_to", target)
-	}
-	return s.url("login", q)
+	return originOf(publicURL) + prefix + "/callback/" + source
 }

@@ -1,12 +1,12 @@
 package middleware
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"sync"
 	"time"
 
 	"github.com/sessionward/sessionward/session"
@@ -14,8 +14,7 @@ import (
 
 const (
 	attemptLifetime = 10 * time.Minute
-	maxSpent        = 100_000 // answered attempts that are remembered
-	maxState        = 4096    // bytes of a state parameter that are looked at
+	maxState        = 4096 // bytes of a state parameter that are looked at
 )
 
 // attempt is one login under way. It travels sealed in the state parameter, so any number of tabs can log in at once
@@ -30,8 +29,16 @@ type attempt struct {
 	ReturnTo string    `json:"r"`
 	Browser  []byte    `json:"b"` // SHA-256 of the login cookie
 	Began    time.Time `json:"t"`
-	Restarts int       `json:"n,omitempty"`
 	Key      string    `json:"k"` // id of the ring key nonce and verifier are derived from
+	Restarts int       `json:"n,omitempty"`
+	InARow   int       `json:"d,omitempty"` // logins this browser completed right before, each leading to the next
+
+	// What is asked of the login.
+	Prompt string        `json:"p,omitempty"`
+	ACR    []string      `json:"a,omitempty"`
+	MaxAge time.Duration `json:"m,omitempty"`
+
+	stray bool // begins because an answer's state was not ours
 }
 
 // states makes and reads state parameters.
@@ -39,30 +46,28 @@ type states struct {
 	sealer  *session.Sealer
 	derived []session.DerivedKey
 	now     func() time.Time
-
-	mu    sync.Mutex
-	spent map[string]time.Time // ids of attempts that were answered, until they end by themselves
+	spent   spent
 }
 
 func newStates(keys *session.KeyRing, now func() time.Time) *states {
-	return &states{sealer: keys.Sealer("login-state"), derived: keys.Derive("login-proof", 32), now: now, spent: map[string]time.Time{}}
+	return &states{sealer: keys.Sealer("login-state"), derived: keys.Derive("login-proof", 32), now: now}
 }
 
-// begin returns a new attempt of the browser with the given login cookie.
-func (st *states) begin(source, returnTo, browser string, restarts int) attempt {
-	return attempt{
-		ID: rand.Text(), Source: source, ReturnTo: returnTo, Browser: browserHash(browser),
-		Began: st.now().UTC(), Restarts: restarts, Key: st.derived[0].ID,
-	}
+// begin returns wish as a new attempt of the browser with the given login cookie.
+func (st *states) begin(wish attempt, browser string) attempt {
+	wish.ID, wish.Browser, wish.Began, wish.Key = rand.Text(), browserHash(browser), st.now().UTC(), st.derived[0].ID
+	return wish
 }
 
 // seal returns the attempt as a state parameter.
 func (st *states) seal(a attempt) (string, error) {
-	plain, err := json.Marshal(a)
-	if err != nil {
+	var plain bytes.Buffer
+	e := json.NewEncoder(&plain)
+	e.SetEscapeHTML(false) // a target has many '&', and six bytes for each would make the state longer than it may be
+	if err := e.Encode(a); err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(st.sealer.Seal(plain, nil)), nil
+	return base64.RawURLEncoding.EncodeToString(st.sealer.Seal(plain.Bytes(), nil)), nil
 }
 
 // open reads a state parameter that we made, whoever brings it.
@@ -91,33 +96,14 @@ func (a attempt) of(browser string) bool {
 }
 
 // spend marks a as answered, and reports whether it was not before: an attempt is good for one answer.
-func (st *states) spend(a attempt) bool {
-	now := st.now()
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if until, ok := st.spent[a.ID]; ok && now.Before(until) {
-		return false
-	}
-	if len(st.spent) >= maxSpent {
-		for id, until := range st.spent {
-			if !now.Before(until) {
-				delete(st.spent, id)
-			}
-		}
-	}
-	if len(st.spent) >= maxSpent {
-		return false // more logins in ten minutes than are ever honest: closed, not open
-	}
-	st.spent[a.ID] = a.Began.Add(attemptLifetime + time.Minute)
-	return true
-}
+func (st *states) spend(a attempt) bool { return st.spent.add(a.ID, st.now()) }
 
 // transaction is what a source needs to know of the attempt.
 func (st *states) transaction(a attempt, browser, state, redirectURI string) (session.Transaction, bool) {
 	for _, k := range st.derived {
 		if k.ID == a.Key {
 			return session.Transaction{
-				State: state, RedirectURI: redirectURI,
+				State: state, RedirectURI: redirectURI, Prompt: a.Prompt, ACRValues: a.ACR, MaxAge: a.MaxAge,
 				Nonce:        proof(k.Bytes, "nonce", a.ID, browser),
 				CodeVerifier: session.NewSecret(proof(k.Bytes, "verifier", a.ID, browser)),
 			}, true

@@ -30,7 +30,7 @@ func testStates(t testing.TB) (*states, *sessiontest.Clock) {
 
 func TestStateRoundTrip(t *testing.T) {
 	st, clock := testStates(t)
-	a := st.begin("corp", "/deep?x=1", "browser-a", 1)
+	a := st.begin(attempt{Source: "corp", ReturnTo: "/deep?x=1", Restarts: 1, InARow: 2, Prompt: "login", ACR: []string{"gold"}, MaxAge: time.Hour}, "browser-a")
 	state, err := st.seal(a)
 	require.NoError(t, err)
 	got, ok := st.open(state)
@@ -44,22 +44,22 @@ func TestStateRoundTrip(t *testing.T) {
 
 func TestRejectStateOfAnotherBrowser(t *testing.T) {
 	st, _ := testStates(t)
-	a := st.begin("corp", "/", "browser-a", 0)
+	a := st.begin(attempt{Source: "corp", ReturnTo: "/"}, "browser-a")
 	require.False(t, a.of("browser-b"))
 	require.False(t, a.of(""))
 }
 
 func TestRejectStateSpentTwice(t *testing.T) {
 	st, _ := testStates(t)
-	a := st.begin("corp", "/", "browser-a", 0)
+	a := st.begin(attempt{Source: "corp", ReturnTo: "/"}, "browser-a")
 	require.True(t, st.spend(a))
 	require.False(t, st.spend(a))
-	require.True(t, st.spend(st.begin("corp", "/", "browser-a", 0)))
+	require.True(t, st.spend(st.begin(attempt{Source: "corp", ReturnTo: "/"}, "browser-a")))
 }
 
 func TestRejectAlteredState(t *testing.T) {
 	st, _ := testStates(t)
-	state, err := st.seal(st.begin("corp", "/", "b", 0))
+	state, err := st.seal(st.begin(attempt{Source: "corp", ReturnTo: "/"}, "b"))
 	require.NoError(t, err)
 	raw, err := base64.RawURLEncoding.DecodeString(state)
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestRejectAlteredState(t *testing.T) {
 // TestStateProofs: nonce and verifier are those of one attempt in one browser, and neither travels in the state.
 func TestStateProofs(t *testing.T) {
 	st, _ := testStates(t)
-	a, b := st.begin("corp", "/", "browser-a", 0), st.begin("corp", "/", "browser-a", 0)
+	a, b := st.begin(attempt{Source: "corp", ReturnTo: "/"}, "browser-a"), st.begin(attempt{Source: "corp", ReturnTo: "/"}, "browser-a")
 	ta, ok := st.transaction(a, "browser-a", "s", "u")
 	require.True(t, ok)
 	again, _ := st.transaction(a, "browser-a", "s", "u")
@@ -102,14 +102,14 @@ func TestStateProofs(t *testing.T) {
 // TestStateIsSmall: twenty tabs share one cookie, and a state fits what providers take.
 func TestStateIsSmall(t *testing.T) {
 	st, _ := testStates(t)
-	state, err := st.seal(st.begin("corp", "/"+strings.Repeat("a", 200), "b", 0))
+	state, err := st.seal(st.begin(attempt{Source: "corp", ReturnTo: "/" + strings.Repeat("a", 200)}, "b"))
 	require.NoError(t, err)
 	require.Less(t, len(state), 700)
 }
 
 func FuzzState(f *testing.F) {
 	st, _ := testStates(f)
-	good, _ := st.seal(st.begin("corp", "/", "b", 0))
+	good, _ := st.seal(st.begin(attempt{Source: "corp", ReturnTo: "/"}, "b"))
 	f.Add(good)
 	f.Add("")
 	f.Add("AQJrMg")

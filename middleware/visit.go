@@ -3,9 +3,12 @@ package middleware
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net/http"
+	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,10 +85,20 @@ func (s *Site) Visit(next http.Handler) http.Handler {
 			s.WriteError(rec, r, badRequest(err))
 			return
 		}
+		if r.URL.Host != "" && !s.known(q.Host) {
+			s.WriteError(rec, r, Problem{Status: http.StatusBadRequest, Code: "foreign_authority", Detail: "The request names another site than this one."})
+			return
+		}
 		// The URL is this request's own copy: net/http made it, and nobody upstream of here holds on to it.
 		r.URL.Path, r.URL.RawPath = q.Path, q.RawPath
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// known reports whether host is that of this site or a listed origin. It is asked about absolute targets only: there
+// net/http has dropped the Host field, so nobody can see any more whether the two agreed (RFC 9112 §3.2.2).
+func (s *Site) known(host string) bool {
+	return slices.ContainsFunc(s.origins, func(origin string) bool { return strings.HasSuffix(origin, "://"+host) })
 }
 
 func newRequestID() string {
@@ -96,98 +109,33 @@ func newRequestID() string {
 	return id.String()
 }
 
-// finish answers for a handler that panicked and writes the log line. http.ErrAbortHandler is how a handler breaks a
-// connection on purpose; it goes on to net/http.
+// finish answers for a handler that panicked and writes the log line. What was answered in part already cannot be
+// taken back: the connection is broken, so that nobody takes it for the whole. So it is for http.ErrAbortHandler, by
+// which a handler asks for that.
 func (s *Site) finish(rec *recorder, r *http.Request, v *visit, began time.Time) {
 	p := recover()
 	if p != nil && !isAbort(p) {
-		s.o.Log.ErrorContext(r.Context(), "a handler panicked", "request_id", v.id, "panic", p, "stack", string(debug.Stack()))
+		s.o.Log.ErrorContext(r.Context(), "a handler panicked", "request_id", v.id, "panic", panicText(p), "stack", string(debug.Stack()))
 		if rec.status == 0 {
 			s.WriteError(rec, r, Problem{Status: http.StatusInternalServerError, Code: "internal_error", Detail: "Something went wrong here."})
+			p = nil
 		}
 	}
 	s.logLine(rec, r, v, began)
-	if p != nil && isAbort(p) {
-		panic(p)
+	if p != nil {
+		panic(http.ErrAbortHandler)
 	}
+}
+
+// panicText says what a panic was about. Its value may hold secrets, so that only the runtime's own show theirs.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", p)
 }
 
 func isAbort(p any) bool {
 	err, ok := p.(error)
 	return ok && errors.Is(err, http.ErrAbortHandler)
-}
-
-// logLine writes the one line of the access log: who, what, how it ended; never a query, a cookie or a token.
-func (s *Site) logLine(rec *recorder, r *http.Request, v *visit, began time.Time) {
-	ctx := r.Context()
-	if !s.o.Log.Enabled(ctx, slog.LevelInfo) {
-		return
-	}
-	path := v.request.RawPath
-	if path == "" {
-		path = "-" // it had no canonical form
-	}
-	attrs := make([]slog.Attr, 0, 16)
-	attrs = append(attrs,
-		slog.String("request_id", v.id), slog.String("method", r.Method), slog.String("host", v.request.Host),
-		slog.String("path", path), slog.Int("status", rec.code()), slog.Int64("bytes", rec.bytes),
-		slog.Duration("duration", s.o.Now().Sub(began)), slog.String("client_ip", v.request.ClientIP.String()))
-	if d := v.decision; v.decided {
-		if d.Route != nil {
-			attrs = append(attrs, slog.String("route", d.Route.Name))
-		}
-		attrs = append(attrs, slog.String("decision", d.Code))
-		if d.Freshness != "" {
-			attrs = append(attrs, slog.String("cache", string(d.Freshness)), slog.Bool("renewed", d.Renewed))
-		}
-		if d.Session != nil {
-			attrs = append(attrs, slog.String("source", d.Session.Source), slog.String("subject", d.Session.Identity.Subject), slog.String("session", d.Session.Handle))
-		}
-		if d.Err != nil {
-			attrs = append(attrs, slog.String("reason", d.Err.Error()))
-		}
-	}
-	if v.code != "" {
-		attrs = append(attrs, slog.String("code", v.code))
-	}
-	s.o.Log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
-}
-
-// recorder remembers what was answered. Unwrap gives http.ResponseController the way to what is below, so streaming
-// and upgrades work through it.
-type recorder struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-}
-
-// Unwrap serves http.ResponseController.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader notes the first final status.
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write counts.
-func (w *recorder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(b)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// Flush serves handlers that ask for http.Flusher directly, as echo does.
-func (w *recorder) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
-
-func (w *recorder) code() int {
-	if w.status == 0 {
-		return http.StatusOK
-	}
-	return w.status
 }

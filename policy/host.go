@@ -46,8 +46,7 @@ func splitPort(s string) (name, port string, err error) {
 		return s, "", nil
 	}
 	name, port = s[:end], s[end+1:]
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || n == 0 || port[0] == '0' {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil || port[0] == '0' {
 		return "", "", bad("host_port", "the port is not a number from 1 to 65535")
 	}
 	return name, port, nil

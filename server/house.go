@@ -190,7 +190,10 @@ func (h *house) passage(ctx context.Context) (proxy.Passage, bool) {
 	}
 	p := proxy.Passage{
 		Session: d.Session, Status: d.Status(), Route: d.Route.Name, RawPath: q.RawPath, RawQuery: q.RawQuery,
-		Scheme: q.Scheme, Host: q.Host, ClientIP: q.ClientIP, BearerUsed: d.Place.Kind == session.KindBearer,
+		Scheme: q.Scheme, Host: q.Host, ClientIP: q.ClientIP, Place: d.Place,
+	}
+	if d.Session != nil {
+		p.Watch = func() (<-chan struct{}, func()) { return h.validator.Watch(d.Session) }
 	}
 	return p, true
 }

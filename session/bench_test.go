@@ -146,16 +146,24 @@ func BenchmarkCacheMemory(b *testing.B) {
 			c.get(numberedKey(i))
 		}
 		b.ReportMetric(float64(heap()-before)/n, "B/entry")
-		b.ReportMetric(float64(longestGetWhile(c, n, func() {
+		began := time.Now()
+		b.ReportMetric(micros(longestGetWhile(c, n, func() {
 			for i := range c.shards {
 				c.sweep(i, 1)
 			}
-		}))/1e3, "µs-stall")
+		})), "µs-stall")
+		swept := time.Since(began)
+		b.ReportMetric(micros(longestGetWhile(c, n, func() { // as long, with another processor as busy, but no sweep
+			for began = time.Now(); time.Since(began) < swept; {
+			}
+		})), "µs-stall-quiet")
 		runtime.KeepAlive(c)
 		runtime.KeepAlive(s)
 	}
 	b.ReportMetric(0, "ns/op")
 }
+
+func micros(d time.Duration) float64 { return float64(d) / 1e3 }
 
 func heap() int64 {
 	runtime.GC()

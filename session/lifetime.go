@@ -46,11 +46,15 @@ func (l Lifetime) withDefaults() Lifetime {
 
 // Validate says which value makes no sense and what would.
 func (l Lifetime) Validate() error {
-	d := l.withDefaults()
-	switch {
-	case d.IdleTimeout < 0 || d.MaxLifetime < 0 || d.TouchEvery < 0 || d.RefreshBefore < 0:
-		return fmt.Errorf("lifetime: durations must not be negative: %w", ErrMalformed)
-	case d.TouchEvery > d.IdleTimeout/2:
+	for _, field := range []struct {
+		name string
+		d    time.Duration
+	}{{"idle_timeout", l.IdleTimeout}, {"max_lifetime", l.MaxLifetime}, {"touch_every", l.TouchEvery}, {"refresh_before", l.RefreshBefore}} {
+		if field.d < 0 {
+			return fmt.Errorf("lifetime: %s is %s and must not be negative; leave it out for the default: %w", field.name, field.d, ErrMalformed)
+		}
+	}
+	if d := l.withDefaults(); d.TouchEvery > d.IdleTimeout/2 {
 		return fmt.Errorf("lifetime: touch_every (%s) must be at most half of idle_timeout (%s), or users are cut off while they work: %w", d.TouchEvery, d.IdleTimeout, ErrMalformed)
 	}
 	return nil

@@ -13,13 +13,14 @@ func TestLifetime_Validate(t *testing.T) {
 	require.NoError(t, Lifetime{}.Validate())
 	require.NoError(t, Lifetime{IdleTimeout: time.Second}.Validate(), "touch_every follows a short idle timeout")
 	for name, l := range map[string]Lifetime{
-		"idle":    {IdleTimeout: -1},
-		"max":     {MaxLifetime: -1},
-		"touch":   {TouchEvery: -1},
-		"refresh": {RefreshBefore: -1},
-		"slow":    {IdleTimeout: time.Minute, TouchEvery: 31 * time.Second},
+		"idle_timeout":                 {IdleTimeout: -1},
+		"max_lifetime":                 {MaxLifetime: -1},
+		"touch_every":                  {TouchEvery: -1},
+		"refresh_before":               {RefreshBefore: -1},
+		"at most half of idle_timeout": {IdleTimeout: time.Minute, TouchEvery: 31 * time.Second},
 	} {
-		require.ErrorIs(t, l.Validate(), ErrMalformed, name)
+		require.ErrorIs(t, l.Validate(), ErrMalformed)
+		require.ErrorContains(t, l.Validate(), name, "the message names the field")
 	}
 }
 

@@ -62,7 +62,7 @@ func (v *Validator) staleIfError(key cacheKey, now int64) *entry {
 		return nil
 	}
 	e.failedAt.Store(now)
-	if now >= e.errorUntil || now < e.notBefore || v.ended.has(e.session) || e.session.Ended(time.Unix(0, now)) {
+	if now >= e.errorUntil || now < e.notBefore || v.ended.has(e.session) {
 		return nil
 	}
 	return e

@@ -112,6 +112,7 @@ func TestRenewal_HolderOfTheStateBeforeGetsTheResult(t *testing.T) {
 		_, err = v.Validate(t.Context(), c)
 		require.NoError(t, err)
 		for range 3 {
+			time.Sleep(2 * renewRest)
 			a, err := v.serve(t.Context(), &key, old, c, time.Now().UnixNano())
 			require.NoError(t, err)
 			require.Equal(t, "a+", a.Session.Tokens.Access.Reveal())
@@ -311,12 +312,14 @@ func TestRenewal_NilSessionIsUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := renewing(t, 0)
 		src.refresh = func(context.Context, *Session) (*Session, error) { return nil, nil }
-		v := newTestValidator(t, ValidatorOptions{Resolvers: []Resolver{src}, Cache: hours})
+		var log logLines
+		v := newTestValidator(t, ValidatorOptions{Resolvers: []Resolver{src}, Cache: hours, Log: log.logger()})
 		_, err := v.Validate(t.Context(), bearer("a"))
 		require.NoError(t, err)
 		time.Sleep(10 * time.Minute)
 		_, err = v.Validate(t.Context(), bearer("a"))
 		require.ErrorIs(t, err, ErrUnavailable)
+		require.NotContains(t, log.String(), "panic")
 	})
 }
 
@@ -361,6 +364,9 @@ func TestRenewal_LogoutWhileItRunsIsFinal(t *testing.T) {
 		wg.Wait()
 		_, err = v.Validate(t.Context(), bearer("a"))
 		require.ErrorIs(t, err, ErrRejected)
+		c := bearer("a")
+		key := v.key(&c)
+		require.Equal(t, "a", v.answers.get(&key).session.Tokens.Access.Reveal(), "nor is the result remembered")
 	})
 }
 

@@ -68,8 +68,16 @@ func (o CacheOptions) withDefaults() CacheOptions {
 
 // Validate says which value makes no sense.
 func (o CacheOptions) Validate() error {
-	if o.FreshFor < 0 || o.StaleIfError < 0 || o.RejectedFor < 0 || o.MaxEntries < 0 || o.MaxBytes < 0 {
-		return fmt.Errorf("cache: only stale_for may be negative: %w", ErrMalformed)
+	for _, field := range []struct {
+		name  string
+		wrong bool
+	}{
+		{"fresh_for", o.FreshFor < 0}, {"stale_if_error", o.StaleIfError < 0}, {"rejected_for", o.RejectedFor < 0},
+		{"max_entries", o.MaxEntries < 0}, {"max_bytes", o.MaxBytes < 0},
+	} {
+		if field.wrong {
+			return fmt.Errorf("cache: %s must not be negative; leave it out for the default: %w", field.name, ErrMalformed)
+		}
 	}
 	return nil
 }
@@ -234,10 +242,6 @@ func (v *Validator) key(c *Credential) cacheKey {
 func (v *Validator) remembered(ctx context.Context, key *cacheKey, e *entry, c Credential, now int64) (a Answer, err error, ok bool) {
 	if v.ended.has(e.session) {
 		return Answer{}, errEnded, true
-	}
-	if e.session.Ended(time.Unix(0, now)) {
-		v.answers.drop(key)
-		return Answer{}, nil, false
 	}
 	if now < e.notBefore {
 		return Answer{}, nil, false

@@ -575,14 +575,16 @@ func TestValidator_CloseWaitsAndBeginsNothingAfter(t *testing.T) {
 
 func TestValidator_OptionsAreChecked(t *testing.T) {
 	for name, o := range map[string]ValidatorOptions{
-		"fresh":   {Cache: CacheOptions{FreshFor: -1}},
-		"error":   {Cache: CacheOptions{StaleIfError: -1}},
-		"entries": {Cache: CacheOptions{MaxEntries: -1}},
-		"bytes":   {Cache: CacheOptions{MaxBytes: -1}},
-		"resolve": {ResolveTimeout: -1},
-		"refresh": {RefreshTimeout: -1},
+		"fresh_for":      {Cache: CacheOptions{FreshFor: -1}},
+		"stale_if_error": {Cache: CacheOptions{StaleIfError: -1}},
+		"rejected_for":   {Cache: CacheOptions{RejectedFor: -1}},
+		"max_entries":    {Cache: CacheOptions{MaxEntries: -1}},
+		"max_bytes":      {Cache: CacheOptions{MaxBytes: -1}},
+		"resolve":        {ResolveTimeout: -1},
+		"refresh":        {RefreshTimeout: -1},
 	} {
 		_, err := NewValidator(o)
-		require.ErrorIs(t, err, ErrMalformed, name)
+		require.ErrorIs(t, err, ErrMalformed)
+		require.ErrorContains(t, err, name, "the message names the field")
 	}
 }

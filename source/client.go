@@ -20,13 +20,14 @@ import (
 )
 
 const (
-	defaultTimeout = 5 * time.Second
-	maxReply       = 1 << 20   // bytes of a reply, after decompression
-	maxReplyHeader = 64 << 10  // bytes of a reply's header
-	maxRedirects   = 3         // all of them on the same origin
-	maxConns       = 32        // per authority
-	maxRetryAfter  = time.Hour // what an authority may ask for at most
-	userAgent      = "sessionward"
+	defaultTimeout      = 5 * time.Second
+	defaultTokenTimeout = 15 * time.Second
+	maxReply            = 1 << 20   // bytes of a reply, after decompression
+	maxReplyHeader      = 64 << 10  // bytes of a reply's header
+	maxRedirects        = 3         // all of them on the same origin
+	maxConns            = 32        // per authority
+	maxRetryAfter       = time.Hour // what an authority may ask for at most
+	userAgent           = "sessionward"
 )
 
 // clientOptions are the settings of the one bounded client for authorities.
@@ -85,6 +86,13 @@ func newClient(o clientOptions, now func() time.Time) (*client, error) {
 		Transport:     &guard{next: transport, insecureHTTP: o.InsecureHTTP, note: c.note},
 	}
 	return c, nil
+}
+
+// patient returns the same client with another timeout.
+func (c *client) patient(timeout time.Duration) *http.Client {
+	p := *c.http
+	p.Timeout = timeout
+	return &p
 }
 
 func readCAs(path string) (*x509.CertPool, error) {

@@ -262,6 +262,11 @@ func signatureMutations(t *testing.T) []mutation {
 			s := a.accessToken(nil)
 			return s[:strings.LastIndexByte(s, '.')+1] + base64.RawURLEncoding.EncodeToString(make([]byte, 256))
 		}},
+		{name: "rs256 with other unused bits in the last character", make: func(a *authority) string {
+			const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+			s := a.accessToken(nil)
+			return s[:len(s)-1] + string(alphabet[strings.IndexByte(alphabet, s[len(s)-1])|1])
+		}},
 		{name: "signed by another key", make: func(a *authority) string {
 			return signed(t, testKeys().other, jose.RS256, map[string]any{"kid": "rsa"}, a.accessClaims())
 		}},

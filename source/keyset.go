@@ -163,9 +163,10 @@ func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
 	return keys, nil
 }
 
-// usable reports whether key is a public key of sufficient strength that is meant for signatures.
+// usable reports whether key is a public key of sufficient strength that is meant for signatures. Private and
+// symmetric keys are of other types.
 func usable(key *jose.JSONWebKey) bool {
-	if (key.Use != "" && key.Use != useSign) || !key.IsPublic() || !key.Valid() {
+	if (key.Use != "" && key.Use != useSign) || !key.Valid() {
 		return false
 	}
 	switch k := key.Key.(type) {

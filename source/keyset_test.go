@@ -129,7 +129,7 @@ func TestPoisonedKeySetsKeepTheLastGoodOne(t *testing.T) {
 		"weak rsa only":   `{"keys":[` + string(small) + `]}`,
 		"symmetric only":  `{"keys":[{"kty":"oct","kid":"rsa","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}]}`,
 		"encryption only": `{"keys":[` + strings.Replace(string(two), `"sig"`, `"enc"`, 1) + `]}`,
-		"too many":        `{"keys":[` + strings.Repeat(`{},`, maxKeys) + `{}]}`,
+		"too many":        `{"keys":[` + strings.Repeat(`{},`, maxKeys) + string(two) + `]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAuthority(t)

@@ -42,10 +42,7 @@ type Local struct {
 
 func openLocal(o Options, d Deps) (session.Source, error) {
 	opts := o.Local
-	window := opts.FailureWindow
-	if window == 0 {
-		window = defaultWindow
-	}
+	window := orDuration(opts.FailureWindow, defaultWindow)
 	l := &Local{
 		name:    o.Name,
 		header:  http.CanonicalHeaderKey(orDefault(opts.APIKeyHeader, defaultKeyHeader)),

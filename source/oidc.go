@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type OIDC struct {
 	callback string
 	skew     time.Duration
 	client   *client
+	spender  *http.Client // for calls that spend a code or a refresh token
 	now      func() time.Time
 	log      *slog.Logger
 	meta     *latest[*metadata]
@@ -48,6 +50,7 @@ func openOIDC(o Options, d Deps) (session.Source, error) {
 		client: c, now: d.Now, log: d.Log,
 		meta: newDiscovery(c, opts.Issuer, opts.InsecureHTTP, true),
 	}
+	s.spender = c.patient(max(c.http.Timeout, orDuration(opts.TokenTimeout, defaultTokenTimeout)))
 	s.keys = newKeySet(c, s.jwksURL, opts.Algorithms)
 	s.meta.changed, s.keys.set.changed = logChanges(d.Log, "discovery"), logChanges(d.Log, "key set")
 	return s, nil
@@ -120,7 +123,7 @@ func (o *OIDC) oauth(meta *metadata, t session.Transaction) *oauth2.Config {
 
 // withClient hands our bounded client to golang.org/x/oauth2.
 func (o *OIDC) withClient(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, o.client.http)
+	return context.WithValue(ctx, oauth2.HTTPClient, o.spender)
 }
 
 var (

@@ -51,6 +51,9 @@ type OIDCOptions struct {
 
 	CAFile  string        `yaml:"ca_file"` // PEM certificates to trust instead of the system's
 	Timeout time.Duration `yaml:"timeout"` // of one call; default 5s
+	// TokenTimeout is the timeout of calls that spend a code or a refresh token; default 15s. It is longer because the
+	// answer to a spent token cannot be had again: whoever stops waiting too early has logged the user out.
+	TokenTimeout time.Duration `yaml:"token_timeout"`
 	// InsecureHTTP allows plain http to hosts other than this one. Tokens and the client secret then travel in the
 	// clear.
 	InsecureHTTP bool `yaml:"insecure_http"`
@@ -78,6 +81,9 @@ func (o *OIDCOptions) check(p *problems) {
 		if slices.Contains(reservedParameters(), strings.ToLower(name)) {
 			p.add("oidc.authorization_parameters."+name, "belongs to the protocol", "remove it; scopes, prompt and acr_values have options of their own")
 		}
+	}
+	if o.TokenTimeout < 0 || o.TokenTimeout > 2*time.Minute {
+		p.add("oidc.token_timeout", "must be between 0 and 2m", "leave it out for 15s")
 	}
 	checkCommon(p, "oidc", o.Algorithms, o.ClockSkew, o.Timeout)
 }
@@ -153,9 +159,11 @@ func orAlgorithms(algs []string) []string {
 	return slices.Clone(algs)
 }
 
-func orSkew(d time.Duration) time.Duration {
+func orSkew(d time.Duration) time.Duration { return orDuration(d, defaultSkew) }
+
+func orDuration(d, otherwise time.Duration) time.Duration {
 	if d == 0 {
-		return defaultSkew
+		return otherwise
 	}
 	return d
 }

@@ -229,6 +229,25 @@ func TestRefreshedNonceMayRepeatTheFirst(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A slow answer to a spent refresh token is waited for: it holds the only good one.
+func TestRefreshWaitsLongerThanOtherCalls(t *testing.T) {
+	a := newAuthority(t)
+	s := a.oidc()
+	alice := a.mustLogin(s)
+	s.client.http.Timeout = 20 * time.Millisecond
+	a.set(func() {
+		a.hostile["/token"] = func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(10 * s.client.http.Timeout)
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.serveToken(w, r)
+		}
+	})
+	n, err := s.Refresh(t.Context(), alice)
+	require.NoError(t, err)
+	require.Equal(t, a.refresh, n.Tokens.Refresh.Reveal())
+}
+
 func TestRefreshNeedsARefreshToken(t *testing.T) {
 	a := newAuthority(t)
 	s := a.oidc()

@@ -251,7 +251,7 @@ func TestCallbackErrors(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			a := newAuthority(t)
 			s := a.oidc()
-			_, err := s.Exchange(t.Context(), transaction(), session.Callback{State: "state-1", Error: code, ErrorDescription: "planted"})
+			_, err := s.Exchange(t.Context(), transaction(), session.Callback{Code: "code", State: "state-1", Error: code, ErrorDescription: "planted"})
 			require.ErrorIs(t, err, want)
 			require.NotContains(t, err.Error(), "planted")
 			require.NotContains(t, err.Error(), "<odd>")

@@ -55,6 +55,7 @@ func TestValidateRejects(t *testing.T) {
 		"alg hs256":      {withOIDC(func(o *OIDCOptions) { o.Algorithms = []string{"HS256"} }), []string{"oidc.algorithms", "HS256"}},
 		"skew":           {withOIDC(func(o *OIDCOptions) { o.ClockSkew = time.Hour }), []string{"oidc.clock_skew"}},
 		"timeout":        {withOIDC(func(o *OIDCOptions) { o.Timeout = time.Hour }), []string{"oidc.timeout"}},
+		"token timeout":  {withOIDC(func(o *OIDCOptions) { o.TokenTimeout = time.Hour }), []string{"oidc.token_timeout"}},
 		"no issuers":     {Options{Name: "a", JWT: &JWTOptions{}}, []string{"jwt.issuers"}},
 		"no audience":    {withJWT(func(o *JWTIssuer) { o.Audiences = nil }), []string{"jwt.issuers[0].audiences", "at least one"}},
 		"empty audience": {withJWT(func(o *JWTIssuer) { o.Audiences = []string{""} }), []string{"audiences"}},

@@ -39,7 +39,7 @@ func (b *Bolt) hold(t *testing.T) (release func()) {
 	t.Helper()
 	held, gate := make(chan struct{}), make(chan struct{})
 	go func() {
-		_, _ = b.write(context.Background(), "hold", maxBatchBytes, func(tables) (uint64, bool, error) { // of a size that nobody joins
+		_, _ = b.write(context.Background(), "hold", maxBatchBytes, func(tables) (uint64, bool, error) { // nobody joins a write of that size
 			close(held)
 			<-gate
 			return 0, false, nil
@@ -195,20 +195,34 @@ func TestBoltCloseSettlesWhatWaits(t *testing.T) {
 }
 
 func TestBoltBatchesAreBounded(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *Bolt) {
-		release, before := b.hold(t), b.commits(t)
-		errs := make(chan error, maxBatch+1)
-		for i := range cap(errs) {
-			go func() {
-				_, err := b.Swap(t.Context(), fmt.Sprint(i), session.Record{})
-				errs <- err
-			}()
-		}
-		synctest.Wait()
-		release()
-		for range cap(errs) {
-			require.NoError(t, <-errs)
-		}
-		require.Equal(t, before+2, b.commits(t))
-	})
+	tests := []struct {
+		name         string
+		writes, size int
+		commits      int
+	}{
+		{"in number", maxBatch + 1, 1, 2},
+		{"in bytes", 6, maxBatchBytes / 2, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *Bolt) {
+				release, before := b.hold(t), b.commits(t)
+				errs := make(chan error, tt.writes)
+				for i := range tt.writes {
+					go func() {
+						_, err := b.write(t.Context(), "test", tt.size, func(tb tables) (uint64, bool, error) {
+							return 0, true, tb.records.Put([]byte(fmt.Sprint(i)), nil)
+						})
+						errs <- err
+					}()
+				}
+				synctest.Wait()
+				release()
+				for range tt.writes {
+					require.NoError(t, <-errs)
+				}
+				require.Equal(t, before+tt.commits, b.commits(t))
+			})
+		})
+	}
 }

@@ -126,6 +126,18 @@ func testCancelled(t *testing.T, c *storeCase) {
 	}
 	c.want(t, "k", r)
 	c.wantAbsent(t, "new")
+
+	// Many times, because a store that chooses at random between a context that has ended and its work is right now
+	// and then. The write after them is behind whatever they left.
+	const times = 50
+	for i := range times {
+		_, err := c.Swap(ctx, fmt.Sprintf("new-%d", i), session.Record{})
+		require.Error(t, err)
+	}
+	c.put(t, "last", session.Record{})
+	for i := range times {
+		c.wantAbsent(t, fmt.Sprintf("new-%d", i))
+	}
 }
 
 func testClosed(t *testing.T, c *storeCase) {

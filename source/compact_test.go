@@ -1,0 +1,65 @@
+package source
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sessionward/sessionward/session"
+)
+
+// Each of these parameters brings a key, points to one, or changes how the token is to be read. None is accepted,
+// whatever a library further in would do with it.
+func TestHeaderParametersThatAreRefused(t *testing.T) {
+	parse := func(header string) error {
+		_, err := parseCompact(segment(header)+"."+segment(`{"iss":"x"}`)+".AA", asymmetric())
+		return err
+	}
+	require.NoError(t, parse(`{"alg":"RS256","kid":"k","typ":"JWT","x5t":"AA","x5t#S256":"AA"}`))
+	for _, name := range []string{"jku", "x5u", "x5c", "jwk", "crit", "zip", "b64", "enc", "epk", "p2c", "p2s"} {
+		for _, value := range []string{`"text"`, `null`, `[]`, `true`} {
+			err := parse(`{"alg":"RS256","` + name + `":` + value + `}`)
+			require.ErrorIs(t, err, session.ErrRejected)
+			require.ErrorContains(t, err, name)
+		}
+	}
+	for _, alg := range []string{`"none"`, `"HS256"`, `"rs256"`, `""`, `null`, `["RS256"]`} {
+		require.ErrorContains(t, parse(`{"alg":`+alg+`}`), "algorithm", alg)
+	}
+	_, err := parseCompact(segment(`{"alg":"RS256"}`)+"."+segment(`{"iss":"x"}`)+".", asymmetric())
+	require.ErrorContains(t, err, "signature is missing")
+	require.ErrorContains(t, parse(`{"alg":"RS256","x":"`+strings.Repeat("x", maxHeader)+`"}`), "too long")
+	require.ErrorContains(t, parse(`{"alg":"RS256","kid":"`+strings.Repeat("k", maxKeyID+1)+`"}`), "key id")
+}
+
+func TestBrokenPayloadIsRefusedByItself(t *testing.T) {
+	for _, payload := range []string{`{"iss":"x","sub":"a","sub":"b"}`, `{"iss":"x","a":1e999}`, "{\"iss\":\"x\",\"a\":\"\xff\"}"} {
+		raw := segment(`{"alg":"RS256"}`) + "." + segment(payload) + ".AA"
+		c, ok := readCompact(raw)
+		require.True(t, ok)
+		require.Equal(t, "x", c.issuer())
+		require.Equal(t, map[string]any{"iss": "x"}, c.claims, "nothing else of it is looked at")
+		_, err := parseCompact(raw, asymmetric())
+		require.ErrorIs(t, err, session.ErrRejected)
+	}
+}
+
+func TestDecodeObject(t *testing.T) {
+	for _, good := range []string{`{}`, ` {"a":[1,"b",null,true,{"c":{}}]} `, `{"a":{"x":1},"b":{"x":1}}`} {
+		var want map[string]any
+		require.NoError(t, json.Unmarshal([]byte(good), &want))
+		got, err := decodeObject([]byte(good))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	deep := strings.Repeat(`{"a":`, maxJSONDepth+1) + "1" + strings.Repeat("}", maxJSONDepth+1)
+	for _, bad := range []string{
+		``, `null`, `[]`, `1`, `"a"`, `{`, `{}{}`, `{} x`, `{"a":1,}`, `{"a":1,"a":2}`, `{"a":{"b":1,"b":1}}`,
+		`[{"a":1}]`, `{"a":1e999}`, "{\"a\":\"\xff\"}", `{"a":[{"b":1,"b":2}]}`, `{"a":1,"\u0061":2}`, deep, "\ufeff{}",
+	} {
+		_, err := decodeObject([]byte(bad))
+		require.Error(t, err, bad)
+	}
+}

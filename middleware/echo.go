@@ -13,6 +13,7 @@ import (
 func (s *Site) newEndpoints() http.Handler {
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // nothing a client sends says who it is
+	e.Use(sealed)
 	read, change := []string{http.MethodGet, http.MethodHead}, []string{http.MethodGet, http.MethodPost}
 	g := e.Group(s.o.Prefix)
 	g.Match(append(read, http.MethodPost), "/login", plain(s.Login))
@@ -38,6 +39,21 @@ func (s *Site) newEndpoints() http.Handler {
 		s.WriteError(c.Response(), c.Request(), p)
 	}
 	return e
+}
+
+// sealed gives every reply of our endpoints our headers. Echo would answer OPTIONS by itself, also for paths it merely
+// takes for one of ours; none of ours takes it.
+func sealed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ownHeaders(c.Response().Header(), "")
+		if c.Request().Method != http.MethodOptions {
+			return next(c)
+		}
+		if allow, ok := c.Get(echo.ContextKeyHeaderAllow).(string); ok {
+			c.Response().Header().Set(echo.HeaderAllow, allow)
+		}
+		return echo.ErrMethodNotAllowed
+	}
 }
 
 // plain turns a handler of net/http into echo's.

@@ -37,6 +37,7 @@ func TestEndpointsAndMethods(t *testing.T) {
 				require.NotContains(t, []int{404, 405}, res.StatusCode, where)
 				continue
 			}
+			require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"), where)
 			require.Contains(t, []int{404, 405}, res.StatusCode, where)
 			if methods != "" {
 				require.Equal(t, 405, res.StatusCode, where)

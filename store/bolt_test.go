@@ -14,6 +14,7 @@ import (
 )
 
 func TestBolt(t *testing.T) {
+	t.Parallel()
 	sessiontest.TestStore(t, func(t *testing.T, now func() time.Time) session.Store {
 		return newBolt(t, now)
 	}, sessiontest.StoreOptions{})

@@ -134,6 +134,7 @@ func acknowledge(key string, version uint64) error {
 }
 
 func TestBoltSurvivesKill(t *testing.T) {
+	t.Parallel()
 	rounds := 100
 	if testing.Short() {
 		rounds = 10
@@ -142,7 +143,7 @@ func TestBoltSurvivesKill(t *testing.T) {
 	acknowledged := make(map[string]uint64)
 	for round := range rounds {
 		before := len(acknowledged)
-		runAndKill(t, path, 1+(round*13)%40, acknowledged)
+		runAndKill(t, path, 1+(round*13)%20, acknowledged)
 		require.Greater(t, len(acknowledged), before)
 		checkAfterKill(t, path, acknowledged, round == rounds-1)
 	}

@@ -122,6 +122,23 @@ func TestCache_ReplaceBringsNothingBack(t *testing.T) {
 	require.Same(t, newer, c.get(k))
 }
 
+// Sessions that come and go leave nothing in the queue.
+func TestCache_QueueDoesNotGrowByWhatIsDropped(t *testing.T) {
+	c := newCache(64, 1<<20)
+	for i := range 10_000 {
+		c.put(numberedKey(i), entryOf(10, later), 0)
+		c.drop(numberedKey(i))
+	}
+	c.put(numberedKey(1), entryOf(10, later), 0)
+	require.LessOrEqual(t, c.queued(), 2*c.len()+64)
+	for range 10_000 { // one key over and over
+		c.drop(numberedKey(1))
+		c.put(numberedKey(1), entryOf(10, later), 0)
+	}
+	require.LessOrEqual(t, c.queued(), 2*c.len()+64)
+	require.NotNil(t, c.get(numberedKey(1)))
+}
+
 func TestCache_SweepForgetsWhatIsOver(t *testing.T) {
 	c := newCache(10_000, 1<<30)
 	for i := range 1000 {

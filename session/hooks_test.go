@@ -116,6 +116,7 @@ func TestHooks_OnErrorSeesEveryFailureAndCannotMakeASession(t *testing.T) {
 	v := newTestValidator(t, ValidatorOptions{Resolvers: []Resolver{src}, Hooks: Hooks{OnError: []func(contextT, error) error{
 		func(_ contextT, err error) error { seen = append(seen, err); return err },
 		func(_ contextT, err error) error { return replace(err) },
+		func(_ contextT, err error) error { require.Error(t, err, "a hook is only shown failures"); return err },
 	}}})
 	same := func(err error) error { return err }
 	for name, tc := range map[string]struct {

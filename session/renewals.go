@@ -116,7 +116,7 @@ func (r *renewals) wait(ctx context.Context, v *Validator, key cacheKey, e *entr
 // adopt remembers the renewed session for a credential other than the one it was renewed for. It is no fresher than
 // the renewal.
 func (n *renewal) adopt(v *Validator, key cacheKey, e *entry) {
-	if v.answers.get(&key) == e && n.answers(e.session) {
+	if v.answers.get(&key) == e && n.answers(e.session) && !v.ended.has(n.session) {
 		v.answers.replace(&key, e, v.newEntry(e.resolver, n.session, n.overAt), v.o.Now().UnixNano())
 	}
 }

@@ -260,7 +260,7 @@ func (m *Manager) revokeAside(ctx context.Context, s *Session) {
 	started := m.work.run(ctx, "revoking tokens", func() {
 		ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
 		defer cancel()
-		if err := r.Revoke(ctx, s); err != nil {
+		if err := r.Revoke(ctx, s); err != nil && !errors.Is(err, ErrUnsupported) {
 			m.o.Log.WarnContext(ctx, "revoking tokens at the authority failed", "handle", s.Handle, "source", s.Source, "error", err)
 		}
 	})

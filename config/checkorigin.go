@@ -117,7 +117,6 @@ func (k *checker) prefix() {
 func (k *checker) limits() {
 	l := k.config.Limits
 	k.between("limits.max_header_bytes", l.MaxHeaderBytes, 4<<10, 1<<20)
-	k.between("limits.max_url_bytes", l.MaxURLBytes, 1<<10, 16<<10)
 	k.span("limits.read_header_timeout", l.ReadHeaderTimeout, time.Second, time.Hour)
 	k.span("limits.idle_timeout", l.IdleTimeout, time.Second, 24*time.Hour)
 	k.span("shutdown_timeout", k.config.ShutdownTimeout, 0, time.Hour)

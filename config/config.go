@@ -106,8 +106,8 @@ type CookieOptions struct {
 	// Domain sends the cookie to all hosts below this one, which then all can read it. Default: the gateway's host
 	// alone.
 	Domain string `yaml:"domain"`
-	// SameSite is lax (the default), strict or none. "strict" makes a user who follows a link from elsewhere look
-	// logged out.
+	// SameSite is lax (the default) or none. There is no strict: the browser would withhold the cookie on the way back
+	// from a login, which would never end.
 	SameSite string `yaml:"same_site"`
 	// Insecure leaves out the Secure attribute and allows plain http for public_url and return_origins: whoever
 	// can read the network can take over sessions. Load sets it when public_url is plain http on this machine,
@@ -141,8 +141,6 @@ type LogOptions struct {
 type LimitOptions struct {
 	// MaxHeaderBytes bounds the header of a request. Default 65536.
 	MaxHeaderBytes int `yaml:"max_header_bytes"`
-	// MaxURLBytes bounds the target of a request. Default 16384.
-	MaxURLBytes int `yaml:"max_url_bytes"`
 	// ReadHeaderTimeout is how long a client may take to send the header of a request. Default 10s.
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
 	// IdleTimeout is how long a connection without a request is kept. Default 120s.
@@ -158,7 +156,7 @@ func Defaults() Config {
 		KeysFile: "sessionward.keys",
 		Cookie:   CookieOptions{SameSite: "lax"},
 		Log:      LogOptions{Level: "info", Format: "json"},
-		Limits: LimitOptions{MaxHeaderBytes: 64 << 10, MaxURLBytes: 16 << 10, ReadHeaderTimeout: 10 * time.Second,
+		Limits: LimitOptions{MaxHeaderBytes: 64 << 10, ReadHeaderTimeout: 10 * time.Second,
 			IdleTimeout: 120 * time.Second},
 		ShutdownTimeout: 30 * time.Second,
 	}

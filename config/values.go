@@ -9,7 +9,7 @@ func allowedValues(owner string) []string {
 	case "config.LogOptions.format":
 		return []string{"json", "text"}
 	case "config.CookieOptions.same_site":
-		return []string{"lax", "strict", "none"}
+		return []string{"lax", "none"}
 	case "policy.RouteOptions.access":
 		return []string{"required", "optional", "public"}
 	case "policy.RouteOptions.unauthenticated":

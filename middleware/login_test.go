@@ -69,9 +69,10 @@ func TestLoginRoundTrip(t *testing.T) {
 	require.Equal(t, "alice", b.who())
 }
 
+// TestLoginLongQueryComesBack: a state of ours is never longer than we take, whatever its target is made of.
 func TestLoginLongQueryComesBack(t *testing.T) {
 	b := newHouse(t, houseOptions{}).browser()
-	b.login("alice", "/app?"+strings.Repeat("&<", 0)+strings.TrimSuffix(strings.Repeat("a=1&", 250), "&"))
+	b.login("alice", "/app?"+strings.Repeat("&", 1000))
 }
 
 func TestLoginChooser(t *testing.T) {

@@ -178,7 +178,11 @@ func TestRecorder(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		}
 	}
-	srv := httptest.NewServer(h.handler)
+	finished := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { finished <- struct{}{} }()
+		h.handler.ServeHTTP(w, r)
+	}))
 	defer srv.Close()
 	ask := func(path string) string {
 		c, err := net.Dial("tcp", srv.Listener.Addr().String())
@@ -187,12 +191,12 @@ func TestRecorder(t *testing.T) {
 		_, _ = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: gw.example\r\nConnection: close\r\n\r\n", path)
 		line, err := bufio.NewReader(c).ReadString('\n')
 		require.NoError(t, err)
+		<-finished
 		return line
 	}
 	require.Contains(t, ask("/public/hijack"), "101")
 	require.Contains(t, ask("/public/flush"), "200")
 	require.Contains(t, ask("/public/early"), "103")
-	srv.Close() // waits for the handlers
 	var statuses []any
 	for _, line := range h.lines() {
 		if line["msg"] == "request" {

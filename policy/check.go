@@ -106,7 +106,7 @@ func (r *Rule) checkIdentity(s *session.Session) *Denial {
 
 // checkExpression is on its own because it moves q to the heap, which rules without an expression are spared.
 func (r *Rule) checkExpression(q Request, s *session.Session, now time.Time) *Denial {
-	return r.expr.check(&facts{request: &q, session: s, now: now})
+	return r.expr.check(&facts{variables: r.expr.variables, request: &q, session: s, now: now})
 }
 
 func containsAll(have, want []string) bool {

@@ -38,14 +38,12 @@ func ExampleTable() {
 			fmt.Println("denied")
 		}
 	}
-	fmt.Println(table.Public())
 	// Output:
 	// health public app.corp.example /healthz
 	// admin required app.corp.example /admin/users
 	// app required app.corp.example /administration
 	// denied
 	// request dot_segment: the path has a dot segment
-	// [health]
 }
 
 func ExampleRule() {

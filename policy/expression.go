@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -21,18 +22,20 @@ const (
 	stepsToInterrupt = 100
 )
 
-// expressions compiles expressions. It makes its two environments when they are first needed; it is not safe for
+// expressions compiles expressions. It makes its environments when one is first needed; it is not safe for
 // concurrent use and is dropped once a table is made.
 type expressions struct {
-	request *cel.Env // for public routes: request and now
-	full    *cel.Env // and the session
+	request   *cel.Env // for public routes: request and now
+	full      *cel.Env // and the session
+	variables map[string]variable
 }
 
 // expression is a compiled condition, safe for concurrent use.
 type expression struct {
-	program cel.Program
-	source  *celast.SourceInfo
-	loops   bool
+	program   cel.Program
+	source    *celast.SourceInfo
+	variables map[string]variable
+	loops     bool
 }
 
 // compile checks and plans an expression; withSession says whether it may speak of the session. Errors give line and
@@ -53,7 +56,7 @@ func (x *expressions) compile(source string, withSession bool) (*expression, err
 	if err != nil {
 		return nil, err
 	}
-	e := &expression{program: program, source: ast.NativeRep().SourceInfo()}
+	e := &expression{program: program, source: ast.NativeRep().SourceInfo(), variables: x.variables}
 	celast.PreOrderVisit(ast.NativeRep().Expr(), celast.NewExprVisitor(func(n celast.Expr) {
 		e.loops = e.loops || n.Kind() == celast.ComprehensionKind
 	}))
@@ -71,14 +74,8 @@ func issueError(issues *cel.Issues, withSession bool) error {
 }
 
 func (x *expressions) env(withSession bool) (*cel.Env, error) {
-	var err error
-	if x.request == nil {
-		if x.request, err = cel.NewEnv(requestVariables()...); err != nil {
-			return nil, err
-		}
-	}
-	if withSession && x.full == nil {
-		if x.full, err = x.request.Extend(sessionVariables()...); err != nil {
+	if x.full == nil {
+		if err := x.prepare(); err != nil {
 			return nil, err
 		}
 	}
@@ -88,36 +85,24 @@ func (x *expressions) env(withSession bool) (*cel.Env, error) {
 	return x.request, nil
 }
 
-func requestVariables() []cel.EnvOption {
-	opts := []cel.EnvOption{
-		cel.ExtendedValidations(),
-		cel.ParserExpressionSizeLimit(maxExpression),
-		cel.Variable("now", cel.TimestampType),
-		cel.Variable("request.headers", cel.MapType(cel.StringType, cel.StringType)),
+func (x *expressions) prepare() (err error) {
+	ofRequest, ofSession := requestVariables(), sessionVariables()
+	options := append(declare(ofRequest), cel.ExtendedValidations(), cel.ParserExpressionSizeLimit(maxExpression))
+	if x.request, err = cel.NewEnv(options...); err != nil {
+		return err
 	}
-	return append(opts, stringVariables("request.", "method", "scheme", "host", "path", "query", "client_ip")...)
+	x.full, err = x.request.Extend(declare(ofSession)...)
+	maps.Copy(ofRequest, ofSession)
+	x.variables = ofRequest
+	return err
 }
 
-func sessionVariables() []cel.EnvOption {
-	opts := []cel.EnvOption{
-		cel.Variable("authenticated", cel.BoolType),
-		cel.Variable("session.methods", cel.ListType(cel.StringType)),
-		cel.Variable("session.authenticated_at", cel.TimestampType),
-		cel.Variable("session.issued_at", cel.TimestampType),
-		cel.Variable("session.properties", cel.MapType(cel.StringType, cel.StringType)),
-		cel.Variable("session.identity.groups", cel.ListType(cel.StringType)),
-		cel.Variable("session.identity.claims", cel.MapType(cel.StringType, cel.DynType)),
+func declare(variables map[string]variable) []cel.EnvOption {
+	var options []cel.EnvOption
+	for name, v := range variables {
+		options = append(options, cel.Variable(name, v.typ))
 	}
-	opts = append(opts, stringVariables("session.", "source", "realm", "aal", "acr")...)
-	return append(opts, stringVariables("session.identity.", "subject", "username", "name", "email")...)
-}
-
-func stringVariables(prefix string, names ...string) []cel.EnvOption {
-	var opts []cel.EnvOption
-	for _, n := range names {
-		opts = append(opts, cel.Variable(prefix+n, cel.StringType))
-	}
-	return opts
+	return options
 }
 
 // check evaluates the expression; everything but true denies.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -15,9 +16,10 @@ import (
 
 // facts are the values of one evaluation, looked up by name so that only what an expression asks for is made.
 type facts struct {
-	request *Request
-	session *session.Session // nil: none
-	now     time.Time
+	variables map[string]variable
+	request   *Request
+	session   *session.Session // nil: none
+	now       time.Time
 }
 
 // Parent implements cel.Activation: there is nothing behind these values.
@@ -25,96 +27,67 @@ func (f *facts) Parent() cel.Activation { return nil }
 
 // ResolveName implements cel.Activation.
 func (f *facts) ResolveName(name string) (any, bool) {
-	switch name {
-	case "now":
-		return f.now, true
-	case "authenticated":
-		return f.session != nil, true
-	}
-	if field, ok := strings.CutPrefix(name, "request."); ok {
-		return f.requestField(field)
-	}
-	if f.session == nil {
+	v, known := f.variables[name]
+	if !known || f.session == nil && strings.HasPrefix(name, "session.") {
 		return nil, false
 	}
-	if field, ok := strings.CutPrefix(name, "session.identity."); ok {
-		return identityField(&f.session.Identity, field)
-	}
-	if field, ok := strings.CutPrefix(name, "session."); ok {
-		return sessionField(f.session, field)
-	}
-	return nil, false
+	return v.value(f), true
 }
 
-func (f *facts) requestField(field string) (any, bool) {
-	q := f.request
-	switch field {
-	case "method":
-		return q.Method, true
-	case "scheme":
-		return q.Scheme, true
-	case "host":
-		return q.Host, true
-	case "path":
-		return q.Path, true
-	case "query":
-		return q.RawQuery, true
-	case "client_ip":
-		if !q.ClientIP.IsValid() {
-			return "", true
-		}
-		return q.ClientIP.String(), true
-	case "headers":
-		return newHeaders(q.Header), true
-	default:
-		return nil, false
+// variable is one name an expression may use: its type, and its value among facts.
+type variable struct {
+	typ   *cel.Type
+	value func(*facts) any
+}
+
+func requestVariables() map[string]variable {
+	return map[string]variable{
+		"now":               {cel.TimestampType, func(f *facts) any { return f.now }},
+		"request.method":    {cel.StringType, func(f *facts) any { return f.request.Method }},
+		"request.scheme":    {cel.StringType, func(f *facts) any { return f.request.Scheme }},
+		"request.host":      {cel.StringType, func(f *facts) any { return f.request.Host }},
+		"request.path":      {cel.StringType, func(f *facts) any { return f.request.Path }},
+		"request.query":     {cel.StringType, func(f *facts) any { return f.request.RawQuery }},
+		"request.client_ip": {cel.StringType, func(f *facts) any { return clientText(f.request.ClientIP) }},
+		"request.headers":   {cel.MapType(cel.StringType, cel.StringType), func(f *facts) any { return newHeaders(f.request.Header) }},
 	}
 }
 
-func sessionField(s *session.Session, field string) (any, bool) {
-	switch field {
-	case "source":
-		return s.Source, true
-	case "realm":
-		return s.Realm, true
-	case "aal":
-		return s.AAL, true
-	case "acr":
-		return s.ACR, true
-	case "methods":
-		methods := make([]string, len(s.AuthenticationMethods))
-		for i, m := range s.AuthenticationMethods {
-			methods[i] = m.Method
-		}
-		return methods, true
-	case "authenticated_at":
-		return s.AuthenticatedAt, true
-	case "issued_at":
-		return s.IssuedAt, true
-	case "properties":
-		return s.Properties, true
-	default:
-		return nil, false
+// sessionVariables are those of routes that look at the session. All under session are absent when there is none.
+func sessionVariables() map[string]variable {
+	texts := cel.ListType(cel.StringType)
+	return map[string]variable{
+		"authenticated":             {cel.BoolType, func(f *facts) any { return f.session != nil }},
+		"session.source":            {cel.StringType, func(f *facts) any { return f.session.Source }},
+		"session.realm":             {cel.StringType, func(f *facts) any { return f.session.Realm }},
+		"session.aal":               {cel.StringType, func(f *facts) any { return f.session.AAL }},
+		"session.acr":               {cel.StringType, func(f *facts) any { return f.session.ACR }},
+		"session.methods":           {texts, func(f *facts) any { return methodNames(f.session) }},
+		"session.authenticated_at":  {cel.TimestampType, func(f *facts) any { return f.session.AuthenticatedAt }},
+		"session.issued_at":         {cel.TimestampType, func(f *facts) any { return f.session.IssuedAt }},
+		"session.properties":        {cel.MapType(cel.StringType, cel.StringType), func(f *facts) any { return f.session.Properties }},
+		"session.identity.subject":  {cel.StringType, func(f *facts) any { return f.session.Identity.Subject }},
+		"session.identity.username": {cel.StringType, func(f *facts) any { return f.session.Identity.Username }},
+		"session.identity.name":     {cel.StringType, func(f *facts) any { return f.session.Identity.Name }},
+		"session.identity.email":    {cel.StringType, func(f *facts) any { return trustedEmail(&f.session.Identity) }},
+		"session.identity.groups":   {texts, func(f *facts) any { return f.session.Identity.Groups }},
+		"session.identity.claims":   {cel.MapType(cel.StringType, cel.DynType), func(f *facts) any { return f.session.Identity.Claims }},
 	}
 }
 
-func identityField(id *session.Identity, field string) (any, bool) {
-	switch field {
-	case "subject":
-		return id.Subject, true
-	case "username":
-		return id.Username, true
-	case "name":
-		return id.Name, true
-	case "email":
-		return trustedEmail(id), true
-	case "groups":
-		return id.Groups, true
-	case "claims":
-		return id.Claims, true
-	default:
-		return nil, false
+func clientText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
 	}
+	return a.String()
+}
+
+func methodNames(s *session.Session) []string {
+	var names []string
+	for _, m := range s.AuthenticationMethods {
+		names = append(names, m.Method)
+	}
+	return names
 }
 
 // headers is a map of header fields by lower-case name. Looking at a field that came more than once is an error.

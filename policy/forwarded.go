@@ -17,7 +17,7 @@ func (c *Canonicalizer) ForwardedClient(r *http.Request) (netip.Addr, error) {
 	return c.client(peerAddr(r.RemoteAddr), r.Header["X-Forwarded-For"])
 }
 
-func (c *Canonicalizer) trusts(a netip.Addr) bool { return contains(c.TrustedProxies, a) }
+func (c *Canonicalizer) trusts(a netip.Addr) bool { return contains(c.trusted, a) }
 
 // peerAddr returns the address of a RemoteAddr, the zero Addr when it has none.
 func peerAddr(s string) netip.Addr {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/hex"
 	"strings"
 	"unicode/utf8"
 )
@@ -76,7 +77,7 @@ func (c *Canonicalizer) respell(raw string) (decoded, escaped []byte, err error)
 			i += 2
 			escaped = appendEscaped(escaped, b, isUnreserved(b))
 		case b == '/' && len(escaped) > 0 && escaped[len(escaped)-1] == '/':
-			if !c.MergeSlashes {
+			if !c.o.MergeSlashes {
 				return nil, nil, errEmptySegment()
 			}
 			continue
@@ -94,11 +95,11 @@ func (c *Canonicalizer) respell(raw string) (decoded, escaped []byte, err error)
 func errEmptySegment() error { return bad("empty_segment", "the path has an empty segment") }
 
 func appendEscaped(dst []byte, b byte, plain bool) []byte {
-	const hex = "0123456789ABCDEF"
+	const digits = "0123456789ABCDEF"
 	if plain {
 		return append(dst, b)
 	}
-	return append(dst, '%', hex[b>>4], hex[b&15])
+	return append(dst, '%', digits[b>>4], digits[b&15])
 }
 
 // unescape returns the byte the escape at the head of s stands for, if a path may hold it.
@@ -107,13 +108,13 @@ func (c *Canonicalizer) unescape(s string) (byte, error) {
 	switch {
 	case !ok:
 		return 0, bad("bad_escape", "the path has a broken percent escape")
-	case b == '/' && !c.AllowEncodedSlash:
+	case b == '/' && !c.o.AllowEncodedSlash:
 		return 0, bad("encoded_slash", "the path has an encoded slash")
 	case b == '\\':
 		return 0, bad("encoded_backslash", "the path has an encoded backslash")
 	case b < ' ' || b == 0x7f:
 		return 0, bad("encoded_control", "the path has an encoded control character")
-	case b == ';' && !c.AllowSemicolon:
+	case b == ';' && !c.o.AllowSemicolon:
 		return 0, errSemicolon()
 	default:
 		return b, nil
@@ -127,22 +128,9 @@ func unhex(s string) (byte, bool) {
 	if len(s) < 3 {
 		return 0, false
 	}
-	high, ok := unhexDigit(s[1])
-	low, ok2 := unhexDigit(s[2])
-	return high<<4 | low, ok && ok2
-}
-
-func unhexDigit(b byte) (byte, bool) {
-	switch {
-	case '0' <= b && b <= '9':
-		return b - '0', true
-	case 'a' <= b && b <= 'f':
-		return b - 'a' + 10, true
-	case 'A' <= b && b <= 'F':
-		return b - 'A' + 10, true
-	default:
-		return 0, false
-	}
+	var b [1]byte
+	_, err := hex.Decode(b[:], []byte(s[1:3]))
+	return b[0], err == nil
 }
 
 // checkPathByte refuses bytes that cannot stand in a path unescaped. Those that only should not are escaped later.
@@ -150,7 +138,7 @@ func (c *Canonicalizer) checkPathByte(b byte) error {
 	switch {
 	case b == '\\':
 		return bad("backslash", "the path has a backslash")
-	case b == ';' && !c.AllowSemicolon:
+	case b == ';' && !c.o.AllowSemicolon:
 		return errSemicolon()
 	default:
 		return checkTargetByte(b)
@@ -166,7 +154,7 @@ func (c *Canonicalizer) checkDecoded(path string) error {
 		switch {
 		case path[i] == 0xc2 && path[i+1] < 0xa0: // U+0080 to U+009F; valid UTF-8 has a byte after 0xc2
 			return bad("encoded_control", "the path has an encoded control character")
-		case path[i] == '%' && !c.AllowDoubleEncoding:
+		case path[i] == '%' && !c.o.AllowDoubleEncoding:
 			if _, twice := unhex(path[i:]); twice {
 				return bad("double_encoding", "the path is escaped twice")
 			}

@@ -134,11 +134,11 @@ func TestOptionsLoosen(t *testing.T) {
 		c               Canonicalizer
 		raw, path, want string
 	}{
-		{Canonicalizer{MergeSlashes: true}, "//a///b//", "/a/b/", "/a/b/"},
-		{Canonicalizer{MergeSlashes: true}, "//h/public", "/h/public", "/h/public"},
-		{Canonicalizer{AllowEncodedSlash: true}, "/p/group%2fname", "/p/group/name", "/p/group%2Fname"},
-		{Canonicalizer{AllowSemicolon: true}, "/a;v=1/b%3bc", "/a;v=1/b;c", "/a;v=1/b%3Bc"},
-		{Canonicalizer{AllowDoubleEncoding: true}, "/job/feature%252Fx", "/job/feature%2Fx", "/job/feature%252Fx"},
+		{Canonicalizer{o: RequestOptions{MergeSlashes: true}}, "//a///b//", "/a/b/", "/a/b/"},
+		{Canonicalizer{o: RequestOptions{MergeSlashes: true}}, "//h/public", "/h/public", "/h/public"},
+		{Canonicalizer{o: RequestOptions{AllowEncodedSlash: true}}, "/p/group%2fname", "/p/group/name", "/p/group%2Fname"},
+		{Canonicalizer{o: RequestOptions{AllowSemicolon: true}}, "/a;v=1/b%3bc", "/a;v=1/b;c", "/a;v=1/b%3Bc"},
+		{Canonicalizer{o: RequestOptions{AllowDoubleEncoding: true}}, "/job/feature%252Fx", "/job/feature%2Fx", "/job/feature%252Fx"},
 	} {
 		q, err := tt.c.Request(get(t, tt.raw))
 		require.NoError(t, err, tt.raw)

@@ -10,13 +10,13 @@ import (
 // (::ffff:10.0.0.0/104) become the IPv4 network they mean, as the addresses they are compared with do. The error
 // begins with the place: "[2] "10.0.0.1/8": …".
 func ParsePrefixes(list []string) ([]netip.Prefix, error) {
-	prefixes := make([]netip.Prefix, 0, len(list))
+	prefixes := make([]netip.Prefix, len(list))
 	for i, s := range list {
 		p, err := parsePrefix(s)
 		if err != nil {
 			return nil, fmt.Errorf("[%d] %q: %w", i, s, err)
 		}
-		prefixes = append(prefixes, p)
+		prefixes[i] = p
 	}
 	return prefixes, nil
 }

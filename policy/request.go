@@ -67,14 +67,11 @@ type RequestOptions struct {
 	AllowDoubleEncoding bool `yaml:"allow_double_encoding"`
 }
 
-// Canonicalizer makes Requests. The zero value is ready and as strict as the zero RequestOptions, which describe the
-// fields. It must not be changed while in use.
+// Canonicalizer makes Requests. The zero value is ready and as strict as the zero RequestOptions. It is immutable and
+// safe for concurrent use.
 type Canonicalizer struct {
-	TrustedProxies      []netip.Prefix // as ParsePrefixes returns them
-	MergeSlashes        bool
-	AllowEncodedSlash   bool
-	AllowSemicolon      bool
-	AllowDoubleEncoding bool
+	o       RequestOptions
+	trusted []netip.Prefix // o.TrustedProxies
 }
 
 // NewCanonicalizer checks o and returns the Canonicalizer it describes.
@@ -83,13 +80,7 @@ func NewCanonicalizer(o RequestOptions) (*Canonicalizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trusted_proxies%w", err)
 	}
-	return &Canonicalizer{
-		TrustedProxies:      trusted,
-		MergeSlashes:        o.MergeSlashes,
-		AllowEncodedSlash:   o.AllowEncodedSlash,
-		AllowSemicolon:      o.AllowSemicolon,
-		AllowDoubleEncoding: o.AllowDoubleEncoding,
-	}, nil
+	return &Canonicalizer{o: o, trusted: trusted}, nil
 }
 
 // Request returns the canonical form of a request a net/http server received, or a *BadRequestError. The target is

@@ -48,7 +48,7 @@ func refused(t testing.TB, err error, code string) {
 
 // looseCanonicalizer has every option on.
 func looseCanonicalizer() *Canonicalizer {
-	return &Canonicalizer{MergeSlashes: true, AllowEncodedSlash: true, AllowSemicolon: true, AllowDoubleEncoding: true}
+	return &Canonicalizer{o: RequestOptions{MergeSlashes: true, AllowEncodedSlash: true, AllowSemicolon: true, AllowDoubleEncoding: true}}
 }
 
 func TestRequestFields(t *testing.T) {

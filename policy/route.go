@@ -79,26 +79,21 @@ type compiledRoute struct {
 // compileRoute checks o. The errors name the field and its fix; the caller adds which route.
 func compileRoute(o RouteOptions, index int, x *expressions) (*compiledRoute, error) {
 	c := &compiledRoute{route: Route{Index: index, Name: o.Name, Access: o.Access, Unauthenticated: o.Unauthenticated}}
-	var errs []error
-	keep := func(err error) {
-		if err != nil {
-			errs = append(errs, err)
-		}
+	return c, errors.Join(
+		checkName(o.Name),
+		c.setAccess(),
+		compileList(&c.hosts, "hosts", o.Hosts, parseHost, ""),
+		compileList(&c.paths, "paths", o.Paths, parsePath, "/"),
+		compileList(&c.methods, "methods", o.Methods, parseMethod, ""),
+		c.setRule(o.Require, x),
+	)
+}
+
+func (c *compiledRoute) setRule(o RuleOptions, x *expressions) (err error) {
+	if c.route.Rule, err = newRule(o, c.route.Access, x); err != nil {
+		return fmt.Errorf("require: %w", err)
 	}
-	keep(checkName(o.Name))
-	keep(c.setAccess())
-	var err error
-	c.hosts, err = compileList("hosts", o.Hosts, "", parseHost)
-	keep(err)
-	c.paths, err = compileList("paths", o.Paths, "/", parsePath)
-	keep(err)
-	c.methods, err = compileList("methods", o.Methods, "", parseMethod)
-	keep(err)
-	c.route.Rule, err = newRule(o.Require, c.route.Access, x)
-	if err != nil {
-		keep(fmt.Errorf("require: %w", err))
-	}
-	return c, errors.Join(errs...)
+	return nil
 }
 
 func checkName(s string) error {
@@ -134,12 +129,11 @@ func (c *compiledRoute) setAccess() error {
 	return nil
 }
 
-// compileList parses every item, or the fallback when there is none.
-func compileList[T any](field string, items []string, fallback string, parse func(string) (T, error)) ([]T, error) {
+// compileList parses every item into dst, or the fallback when there is none.
+func compileList[T any](dst *[]T, field string, items []string, parse func(string) (T, error), fallback ...string) error {
 	if len(items) == 0 {
-		items = []string{fallback}
+		items = fallback
 	}
-	var out []T
 	var errs []error
 	for i, s := range items {
 		v, err := parse(s)
@@ -147,9 +141,9 @@ func compileList[T any](field string, items []string, fallback string, parse fun
 			errs = append(errs, fmt.Errorf("%s[%d] %q: %w", field, i, s, err))
 			continue
 		}
-		out = append(out, v)
+		*dst = append(*dst, v)
 	}
-	return out, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // hostPattern is an exact name, a wildcard (name holds what follows "*."), or any host (name is "").
@@ -199,22 +193,28 @@ func parsePath(s string) (pathPattern, error) {
 	case strings.ContainsAny(text, "?#"):
 		return pathPattern{}, errors.New("a path has neither query nor fragment; write %3F or %23 for the characters")
 	}
-	c := Canonicalizer{AllowSemicolon: true, AllowDoubleEncoding: true}
+	c := Canonicalizer{o: RequestOptions{AllowSemicolon: true, AllowDoubleEncoding: true}}
 	path, _, err := c.path(escapeLiterals(text))
 	if err != nil {
 		return pathPattern{}, fmt.Errorf("no request has such a path: %w", err)
 	}
-	path, slash := strings.CutSuffix(path, "/")
-	kind := prefixPath
+	pattern := exactly(path)
 	switch {
-	case exact && slash:
-		kind = exactSlash
 	case exact:
-		kind = exactPath
-	case slash:
-		kind = underPath
+	case pattern.kind == exactSlash:
+		pattern.kind = underPath
+	default:
+		pattern.kind = prefixPath
 	}
-	return pathPattern{kind: kind, path: path}, nil
+	return pattern, nil
+}
+
+// exactly returns the pattern of one path alone.
+func exactly(path string) pathPattern {
+	if path, slash := strings.CutSuffix(path, "/"); slash {
+		return pathPattern{kind: exactSlash, path: path}
+	}
+	return pathPattern{kind: exactPath, path: path}
 }
 
 // escapeLiterals escapes spaces and bytes that are not ASCII, so that a path may be written as people read it.

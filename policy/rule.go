@@ -88,8 +88,8 @@ func newRule(o RuleOptions, access Access, x *expressions) (*Rule, error) {
 	r := &Rule{sessionNeeded: access != Public && access != Optional, maxAge: o.MaxAge}
 	err := errors.Join(
 		r.setLists(o),
-		r.setDomains(o.EmailDomains),
-		r.setNetworks(o.Networks),
+		compileList(&r.domains, "email_domains", o.EmailDomains, parseDomain),
+		compileList(&r.networks, "networks", o.Networks, parsePrefix),
 		r.setAssurance(o),
 		r.setExpression(o.Expression, access, x),
 	)
@@ -129,24 +129,6 @@ func newSet(items []string) set {
 		s[v] = struct{}{}
 	}
 	return s
-}
-
-func (r *Rule) setDomains(items []string) error {
-	if len(items) == 0 {
-		return nil
-	}
-	var err error
-	r.domains, err = compileList("email_domains", items, "", parseDomain)
-	return err
-}
-
-func (r *Rule) setNetworks(items []string) error {
-	networks, err := ParsePrefixes(items)
-	if err != nil {
-		return fmt.Errorf("networks%w", err)
-	}
-	r.networks = networks
-	return nil
 }
 
 // setAssurance fills in what a stronger or newer login can satisfy.

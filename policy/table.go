@@ -84,20 +84,6 @@ func (t *Table) root(h hostPattern) *node {
 	return n
 }
 
-// Routes returns all routes in their order. The slice is the caller's, the routes are not.
-func (t *Table) Routes() []*Route { return append([]*Route(nil), t.routes...) }
-
-// Public returns the names of the routes that serve everybody, in their order.
-func (t *Table) Public() []string {
-	var names []string
-	for _, r := range t.routes {
-		if r.Access == Public {
-			names = append(names, r.Name)
-		}
-	}
-	return names
-}
-
 // Match returns the first route in the order of the list that matches q. Nothing matched means denied. A path that
 // servers read in several ways (an encoded slash, matrix parameters) has a route only when all readings find the
 // same one. It does not allocate otherwise, and its cost does not grow with the number of routes.
@@ -115,15 +101,7 @@ func (t *Table) find(host, path, method string) int32 {
 	if path == "" || path[0] != '/' {
 		return noRoute
 	}
-	best := t.any.find(path, method, noRoute)
-	best = t.exact[host].find(path, method, best)
-	if len(t.wild) == 0 {
-		return best
-	}
-	for _, rest, ok := strings.Cut(host, "."); ok; _, rest, ok = strings.Cut(rest, ".") {
-		best = t.wild[rest].find(path, method, best)
-	}
-	return best
+	return t.covering(hostPattern{name: host}, exactly(path), method)
 }
 
 // ambiguous reports whether servers read the path in several ways.

@@ -108,7 +108,7 @@ func TestFirstMatchWins(t *testing.T) {
 	r, ok := tab.Match(Request{Method: "POST", Host: "a.x.test", Path: "/", RawPath: "/"})
 	require.True(t, ok)
 	require.Equal(t, 2, r.Index)
-	require.Same(t, r, tab.Routes()[2])
+	require.Same(t, r, tab.routes[2])
 }
 
 // D1: nothing matched means denied.
@@ -185,7 +185,7 @@ func TestManyRoutesMatchLikeFew(t *testing.T) {
 
 // S-030: a path with two readings has a route only when both agree on it.
 func TestEncodedSlashNeedsBothReadingsToAgree(t *testing.T) {
-	c := &Canonicalizer{AllowEncodedSlash: true}
+	c := &Canonicalizer{o: RequestOptions{AllowEncodedSlash: true}}
 	tab := table(t,
 		RouteOptions{Name: "public", Paths: []string{"/public"}, Access: Public},
 		RouteOptions{Name: "admin", Paths: []string{"/api/admin"}},
@@ -208,7 +208,7 @@ func TestEncodedSlashNeedsBothReadingsToAgree(t *testing.T) {
 
 // S-070: matrix parameters neither skip a stricter route nor gain a weaker one.
 func TestMatrixParametersNeedBothReadingsToAgree(t *testing.T) {
-	c := &Canonicalizer{AllowSemicolon: true, AllowEncodedSlash: true}
+	c := &Canonicalizer{o: RequestOptions{AllowSemicolon: true, AllowEncodedSlash: true}}
 	tab := table(t, RouteOptions{Name: "app", Paths: []string{"/app"}}, RouteOptions{Name: "login", Paths: []string{"=/login"}}, RouteOptions{Name: "public", Access: Public})
 	for target, want := range map[string]string{
 		"/app;x=1/secret":   "",
@@ -258,7 +258,7 @@ func TestEverySpellingIsDecidedAsItsCanonicalForm(t *testing.T) {
 		RouteOptions{Name: "app", Paths: []string{"/app"}},
 		RouteOptions{Name: "admin", Paths: []string{"/admin"}})
 	loose := looseCanonicalizer()
-	loose.AllowDoubleEncoding = false
+	loose.o.AllowDoubleEncoding = false
 	for _, c := range []*Canonicalizer{new(Canonicalizer), loose} {
 		for target := range spellings() {
 			q, err := c.Original(Original{Method: "GET", Scheme: "http", Host: "h", Target: target})
@@ -274,15 +274,8 @@ func TestEverySpellingIsDecidedAsItsCanonicalForm(t *testing.T) {
 	}
 }
 
-func TestTablePublic(t *testing.T) {
-	tab := table(t, RouteOptions{Name: "a", Paths: []string{"/a"}, Access: Public}, RouteOptions{Name: "b", Paths: []string{"/b"}, Access: Optional},
-		RouteOptions{Name: "c", Paths: []string{"/c"}, Access: Public}, RouteOptions{Name: "d"})
-	require.Equal(t, []string{"a", "c"}, tab.Public())
-	require.Empty(t, table(t).Public())
-}
-
 func TestRouteDefaults(t *testing.T) {
-	r := table(t, RouteOptions{Name: "r"}).Routes()[0]
+	r := table(t, RouteOptions{Name: "r"}).routes[0]
 	require.Equal(t, Required, r.Access)
 	require.Equal(t, Auto, r.Unauthenticated)
 	require.NotNil(t, r.Rule)

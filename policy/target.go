@@ -116,23 +116,6 @@ func isAlphanumeric(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
 }
 
-// equalFold compares two texts without regard to the case of ASCII letters. Unlike strings.EqualFold it takes no other
-// letter for an ASCII one.
-func equalFold(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(b byte) byte {
-	if 'A' <= b && b <= 'Z' {
-		return b + 'a' - 'A'
-	}
-	return b
-}
+// equalFold compares a with b, which is ASCII, without regard to case. No letter beyond ASCII has the length of the
+// ASCII letter strings.EqualFold takes it for.
+func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }

@@ -53,29 +53,10 @@ func (n *node) add(p pathPattern, method string, index int32) {
 	n.routes[p.kind] = append(n.routes[p.kind], methodRoute{method, index})
 }
 
-// find returns the smallest index of a route below best that matches path, or best.
-func (n *node) find(path, method string, best int32) int32 {
-	for n != nil && path != "" {
-		best = n.routes[prefixPath].lowest(method, best)
-		best = n.routes[underPath].lowest(method, best)
-		if path == "/" {
-			return n.routes[exactSlash].lowest(method, best)
-		}
-		var segment string
-		segment, path = nextSegment(path)
-		n = n.children[segment]
-	}
-	if n == nil {
-		return best
-	}
-	best = n.routes[prefixPath].lowest(method, best)
-	return n.routes[exactPath].lowest(method, best)
-}
-
-// covering returns the smallest index of a route below best that matches everything p and method match, or best.
+// covering returns the smallest index of a route below best that matches everything p and method match, or best. What
+// matches one path covers the pattern of that path alone.
 func (n *node) covering(p pathPattern, method string, best int32) int32 {
-	path := p.path
-	for n != nil && path != "" {
+	for path := p.path; n != nil && path != ""; {
 		best = n.routes[prefixPath].lowest(method, best)
 		best = n.routes[underPath].lowest(method, best)
 		var segment string
@@ -125,13 +106,13 @@ func (t *Table) shadow(c *compiledRoute) []int32 {
 // covering returns the smallest index of a route that matches everything the three match, or noRoute.
 func (t *Table) covering(h hostPattern, p pathPattern, method string) int32 {
 	best := t.any.covering(p, method, noRoute)
-	if h.name == "" {
-		return best
-	}
 	if h.wildcard {
 		best = t.wild[h.name].covering(p, method, best)
 	} else {
 		best = t.exact[h.name].covering(p, method, best)
+	}
+	if len(t.wild) == 0 {
+		return best
 	}
 	for _, rest, ok := strings.Cut(h.name, "."); ok; _, rest, ok = strings.Cut(rest, ".") {
 		best = t.wild[rest].covering(p, method, best)

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// body is a client's body on its way to the upstream. It notices which of the two sides fails: an error of Read is the
-// client's, and an upstream that asks for no more within timeout has stalled, which no timeout of the transport sees
-// before the whole body is sent.
+// body is a client's body on its way to the upstream. It notices which of the two sides fails: an error of Read or
+// Close is the client's, and an upstream that asks for no more within timeout has stalled, which no timeout of the
+// transport sees before the whole body is sent.
 type body struct {
 	io.ReadCloser
 	timeout  time.Duration
@@ -38,6 +38,15 @@ func (b *body) Read(p []byte) (int, error) {
 		b.fail(err)
 	}
 	return n, err
+}
+
+// Close implements io.Closer. net/http reads what is left of the body then; nobody else looks at how that ends.
+func (b *body) Close() error {
+	err := b.ReadCloser.Close()
+	if err != nil {
+		b.fail(err)
+	}
+	return err
 }
 
 // pause stops the clock while the client is waited for.
@@ -80,10 +89,20 @@ func (b *body) release() {
 	}
 }
 
+// fail keeps the first failure: what comes after it follows from it.
 func (b *body) fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.err = err
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// broken reports whether the body had no proper end. Where its bytes stop and the next request begins is then unknown.
+func (b *body) broken() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err != nil
 }
 
 // failure returns the reason for which the client's body could not be read, "" when it could.

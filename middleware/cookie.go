@@ -138,16 +138,17 @@ func (c Cookies) Names() []string { return []string{c.SessionName(), c.LoginName
 // againName is the name of the cookie by which logins that go round in a circle are noticed.
 func (c Cookies) againName() string { return c.LoginName() + "-again" }
 
-func (c Cookies) session(value string, expires time.Time) *http.Cookie {
+// session says how long and not until when: the browser's clock may be wrong.
+func (c Cookies) session(value string, lifetime time.Duration) *http.Cookie {
 	return &http.Cookie{
-		Name: c.SessionName(), Value: value, Path: "/", Domain: c.o.Domain, Expires: expires.UTC(),
+		Name: c.SessionName(), Value: value, Path: "/", Domain: c.o.Domain, MaxAge: int(seconds(lifetime)),
 		Secure: c.secure, HttpOnly: true, SameSite: sameSiteModes[c.o.SameSite],
 	}
 }
 
 func (c Cookies) login(value string, lifetime time.Duration) *http.Cookie {
 	return &http.Cookie{
-		Name: c.LoginName(), Value: value, Path: "/", MaxAge: int(lifetime.Seconds()),
+		Name: c.LoginName(), Value: value, Path: "/", MaxAge: int(seconds(lifetime)),
 		Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode, // Lax: the provider's redirect must carry it
 	}
 }

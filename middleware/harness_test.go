@@ -196,7 +196,6 @@ type houseOptions struct {
 	routes    []policy.RouteOptions
 	lifetimes map[int]session.Lifetime
 	change    func(*Options)
-	hooks     session.Hooks
 }
 
 func newHouse(t testing.TB, o houseOptions) *house {
@@ -227,7 +226,7 @@ func newHouse(t testing.TB, o houseOptions) *house {
 	require.NoError(t, err)
 	h.manager, err = session.NewManager(session.ManagerOptions{Store: h.store, Keys: opts.Keys, CookieName: cookies.SessionName(), Sources: o.sources, Now: h.clock.Now, Log: log})
 	require.NoError(t, err)
-	validator, err := session.NewValidator(session.ValidatorOptions{Resolvers: []session.Resolver{h.manager, badges{}}, Now: h.clock.Now, Log: log, Hooks: o.hooks})
+	validator, err := session.NewValidator(session.ValidatorOptions{Resolvers: []session.Resolver{h.manager, badges{}}, Now: h.clock.Now, Log: log})
 	require.NoError(t, err)
 	h.manager.OnEnd(func(s *session.Session, _ session.EndReason) { validator.End(s) })
 	table, err := policy.NewTable(o.routes)
@@ -254,9 +253,8 @@ func newHouse(t testing.TB, o houseOptions) *house {
 
 // browser keeps cookies and says what browsers say.
 type browser struct {
-	h    *house
-	jar  map[string]string
-	last string // address of the last page
+	h   *house
+	jar map[string]string
 }
 
 func (h *house) browser() *browser { return &browser{h: h, jar: map[string]string{}} }

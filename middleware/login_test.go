@@ -66,6 +66,7 @@ func TestLoginRoundTrip(t *testing.T) {
 	res = b.get(callback(to.Query().Get("state"), "alice"))
 	require.Equal(t, http.StatusSeeOther, res.StatusCode, "a clean address, and no form sent on (S-209, S-210)")
 	require.Equal(t, "/app/page?x=1&y=2", res.Header.Get("Location"))
+	require.Contains(t, strings.Join(res.Header.Values("Set-Cookie"), "\n"), "; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Lax", "a browser's clock may be wrong")
 	require.Equal(t, "alice", b.who())
 }
 

@@ -38,8 +38,9 @@ func ownLink(r *http.Request) bool {
 		!strings.Contains(h.Get("Sec-Purpose"), "prefetch")
 }
 
-// signOutPage is the data of sign_out.html and signed_out.html.
-type signOutPage struct{ Action, ReturnTo, User, SignInURL string }
+// signOutPage is the data of sign_out.html and signed_out.html. ReturnTo is where to go after signing out, "" for the
+// signed-out page: any page behind a login would begin one at once.
+type signOutPage struct{ Action, ReturnTo, StayURL, User, SignInURL string }
 
 // Logout serves /logout. POST from a page of this site ends the session, here and then at its authority; so does a GET
 // that a link on this site made. Any other GET asks first, so that no foreign page can log people out.
@@ -117,11 +118,11 @@ func (s *Site) askLogout(w http.ResponseWriter, r *http.Request, own *session.Se
 		formAction = append(slices.Clone(formAction), to.Scheme+"://"+to.Host)
 	}
 	formHeaders(w.Header(), strings.Join(formAction, " "))
-	back := target
-	if back == "" {
-		back = "/"
+	data := signOutPage{Action: s.path("logout"), ReturnTo: target, StayURL: target, User: user}
+	if target == "" {
+		data.StayURL = "/"
 	}
-	s.pages.write(w, s, r, http.StatusOK, "sign_out", "Sign out", signOutPage{Action: s.path("logout"), ReturnTo: back, User: user})
+	s.pages.write(w, s, r, http.StatusOK, "sign_out", "Sign out", data)
 }
 
 // afterLogout is where the browser goes next: to the authority, so that the login there ends too, or to target.
@@ -175,6 +176,6 @@ func (s *Site) SignedOut(w http.ResponseWriter, r *http.Request) {
 
 // forget has the browser forget the session cookie, and how it came by it. Only a logout does that: an outage never does.
 func (s *Site) forget(w http.ResponseWriter) {
-	http.SetCookie(w, cleared(s.cookies.session("", s.o.Now())))
+	http.SetCookie(w, cleared(s.cookies.session("", 0)))
 	http.SetCookie(w, cleared(s.cookies.again("")))
 }

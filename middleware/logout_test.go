@@ -21,6 +21,7 @@ func TestLogout(t *testing.T) {
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, text(page), "signed in as <strong>alice</strong>")
 	require.Contains(t, text(page), `name="return_to" value="/app/x"`)
+	require.NotContains(t, text(b.get("/_session/logout")), "return_to", "to the signed-out page, not to one that logs in again")
 	require.Equal(t, "strict-origin", page.Header.Get("Referrer-Policy"))
 	require.Equal(t, "alice", b.who())
 	res := b.post("/_session/logout", url.Values{})

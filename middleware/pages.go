@@ -122,8 +122,8 @@ var samples = map[string]any{
 		Action: "/a", ReturnTo: "/r", Username: "u", Problem: "p",
 		Forms: []signInForm{{"n", "l"}, {"n2", "l2"}}, Links: []signInLink{{"l", "/u"}},
 	},
-	"sign_out":   signOutPage{Action: "/a", ReturnTo: "/r", User: "u", SignInURL: "/u"},
-	"signed_out": signOutPage{Action: "/a", ReturnTo: "/r", User: "u", SignInURL: "/u"},
+	"sign_out":   signOutPage{Action: "/a", ReturnTo: "/r", StayURL: "/y", User: "u", SignInURL: "/u"},
+	"signed_out": signOutPage{Action: "/a", ReturnTo: "/r", StayURL: "/y", User: "u", SignInURL: "/u"},
 	"error":      errorPage{Problem: Problem{Status: 400, Code: "c", Detail: "d"}, Retry: "/r", SignInURL: "/s", AgainURL: "/g", OtherURL: "/o"},
 }
 

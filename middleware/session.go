@@ -87,5 +87,5 @@ func (s *Site) redirect(w http.ResponseWriter, _ *http.Request, target string, s
 
 // setSession gives the browser a session cookie that lives no longer than the session.
 func (s *Site) setSession(w http.ResponseWriter, value string, expires time.Time) {
-	http.SetCookie(w, s.cookies.session(value, expires))
+	http.SetCookie(w, s.cookies.session(value, expires.Sub(s.o.Now())))
 }

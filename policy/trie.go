@@ -53,8 +53,8 @@ func (n *node) add(p pathPattern, method string, index int32) {
 	n.routes[p.kind] = append(n.routes[p.kind], methodRoute{method, index})
 }
 
-// covering returns the smallest index of a route below best that matches everything p and method match, or best. What
-// matches one path covers the pattern of that path alone.
+// covering returns the smallest index of a route below best that matches everything p and method match, or best. The
+// route of a request is the one that covers the pattern of its path alone.
 func (n *node) covering(p pathPattern, method string, best int32) int32 {
 	for path := p.path; n != nil && path != ""; {
 		best = n.routes[prefixPath].lowest(method, best)

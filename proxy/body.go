@@ -22,6 +22,7 @@ type body struct {
 	mu       sync.Mutex
 	timer    *time.Timer
 	released bool
+	ended    bool // read to its end
 	err      error
 }
 
@@ -34,6 +35,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.watch()
 	case errors.Is(err, io.EOF):
 		b.copyTrailers()
+		b.finish()
 	default:
 		b.fail(err)
 	}
@@ -89,16 +91,29 @@ func (b *body) release() {
 	}
 }
 
-// fail keeps the first failure: what comes after it follows from it.
+// fail keeps the first failure: what comes after it follows from it. A read after Close says nothing about the client.
 func (b *body) fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.err == nil {
+	if b.err == nil && !errors.Is(err, http.ErrBodyReadAfterClose) {
 		b.err = err
 	}
 }
 
-// broken reports whether the body had no proper end. Where its bytes stop and the next request begins is then unknown.
+func (b *body) finish() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+}
+
+// unread reports whether the end of the body has not been seen.
+func (b *body) unread() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.ended
+}
+
+// broken reports whether the body has no proper end: nobody knows where its bytes stop and the next request begins.
 func (b *body) broken() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

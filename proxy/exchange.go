@@ -78,6 +78,18 @@ func (x *exchange) end() {
 	x.watchers.Wait()
 }
 
+// leave ends the connection with a reply that has begun although the client's body turned out broken. In full duplex
+// net/http drops the error that the rest of a body ends with, and would read what follows it as the next request; a
+// proxy in front that sees the body's end elsewhere could be made to send somebody else's request there. Each request
+// of HTTP/2 has a stream of its own.
+func (x *exchange) leave() {
+	if x.body == nil || x.in.ProtoMajor != 1 || x.reply.hijacked || !x.body.broken() || x.reply.Header().Get("Connection") == "close" {
+		return
+	}
+	_ = http.NewResponseController(x.reply.ResponseWriter).Flush()
+	panic(http.ErrAbortHandler)
+}
+
 // watchEnd breaks the exchange off when the session ends.
 func (x *exchange) watchEnd() {
 	if x.passage.Watch == nil || x.watching {

@@ -18,7 +18,10 @@ func (p *Proxy) handleError(_ http.ResponseWriter, out *http.Request, err error)
 	if failure == nil {
 		panic(http.ErrAbortHandler) // the client has gone, or can no longer be told: an empty 200 would be a lie
 	}
-	x.reply.Header() // puts back what a 1xx reply has cleared
+	h := x.reply.Header() // puts back what a 1xx reply has cleared
+	if x.body != nil && x.in.ProtoMajor == 1 && x.body.unread() {
+		h.Set("Connection", "close") // see leave
+	}
 	p.refuse(x.reply.ResponseWriter, x.in, failure)
 }
 

@@ -129,6 +129,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := x.begin(p.options.Timeout)
 	defer x.end()
 	p.reverse.ServeHTTP(&x.reply, out)
+	x.leave()
 }
 
 // prepare judges and makes everything that can fail before the first byte is sent.

@@ -53,16 +53,7 @@ func NewAPIKey(id string) (key session.Secret, hash string) {
 	return session.NewSecret(text), hashPrefix + hex.EncodeToString(sum[:])
 }
 
-func validKeyName(id string) bool {
-	for _, c := range []byte(id) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		digit := c >= '0' && c <= '9'
-		if !letter && !digit && c != '-' {
-			return false
-		}
-	}
-	return id != "" && len(id) <= maxKeyName
-}
+func validKeyName(id string) bool { return madeOf(id, "-", maxKeyName) }
 
 func checkAPIKeys(keys []APIKey, p *problems) {
 	for i, k := range keys {
@@ -74,7 +65,7 @@ func checkAPIKeys(keys []APIKey, p *problems) {
 			p.add(at+".id", "stands twice", "give each key an id of its own")
 		}
 		if _, ok := readHash(k.Hash); !ok {
-			p.add(at+".hash", `must be "sha256:" and 64 hex digits`, "make a key with sessionward keys")
+			p.add(at+".hash", `must be "sha256:" and 64 hex digits`, "make one with 'sessionward keys api-key'")
 		}
 		if !validUsername(k.Username) {
 			p.add(at+".username", "must be printable ASCII without spaces and colons", "name the user or service whose key it is")

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -26,18 +27,11 @@ type ClaimsOptions struct {
 
 func (o ClaimsOptions) withDefaults() ClaimsOptions {
 	return ClaimsOptions{
-		Username: orDefault(o.Username, "preferred_username"),
-		Email:    orDefault(o.Email, "email"),
-		Name:     orDefault(o.Name, "name"),
-		Groups:   orDefault(o.Groups, "groups"),
+		Username: cmp.Or(o.Username, "preferred_username"),
+		Email:    cmp.Or(o.Email, "email"),
+		Name:     cmp.Or(o.Name, "name"),
+		Groups:   cmp.Or(o.Groups, "groups"),
 	}
-}
-
-func orDefault(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // identity maps claims. email_verified speaks of the claim email alone, so an address taken from elsewhere is never

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -64,10 +65,7 @@ func newClient(o clientOptions, now func() time.Time) (*client, error) {
 		}
 		tlsConfig.RootCAs = pool
 	}
-	timeout := o.Timeout
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
+	timeout := cmp.Or(o.Timeout, defaultTimeout) // never negative: see checkCommon
 	c := &client{now: now}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -147,12 +145,17 @@ func (r reply) unavailable(host string, now time.Time) error {
 	return session.WithRetryAfter(err, retryAfter(r.header, now))
 }
 
-// contactError classes a failure to reach host. The URL a *url.Error carries is left out: it may hold a secret.
+// contactError classes a failure to reach host.
 func contactError(host string, err error) error {
+	return fmt.Errorf("%w: asking %s: %w", session.ErrUnavailable, host, withoutURL(err))
+}
+
+// withoutURL leaves out the URL a *url.Error carries: it may hold a secret.
+func withoutURL(err error) error {
 	if ue, ok := errors.AsType[*url.Error](err); ok {
-		err = ue.Err
+		return ue.Err
 	}
-	return fmt.Errorf("%w: asking %s: %w", session.ErrUnavailable, host, err)
+	return err
 }
 
 // note remembers how a contact went. That a caller went away says nothing about the authority.
@@ -172,10 +175,7 @@ func (c *client) health() error {
 	if c.last == nil {
 		return nil
 	}
-	if ue, ok := errors.AsType[*url.Error](c.last); ok {
-		return fmt.Errorf("%w: last contact: %w", session.ErrUnavailable, ue.Err)
-	}
-	return fmt.Errorf("%w: last contact: %w", session.ErrUnavailable, c.last)
+	return fmt.Errorf("%w: last contact: %w", session.ErrUnavailable, withoutURL(c.last))
 }
 
 // sameOriginOnly lets a GET be redirected within its origin only. Everything else carries credentials of ours, or

@@ -44,6 +44,17 @@ func newDiscovery(c *client, issuer string, insecureHTTP, login bool) *latest[*m
 	return &latest[*metadata]{fetch: fetch, now: c.now, timeout: c.http.Timeout}
 }
 
+// keyAddress returns how to find the key set of a discovered issuer.
+func keyAddress(meta *latest[*metadata]) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		m, err := meta.get(ctx)
+		if err != nil {
+			return "", err
+		}
+		return m.JWKSURI, nil
+	}
+}
+
 func discover(ctx context.Context, c *client, issuer string) (*metadata, error) {
 	url := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 	r, err := c.get(ctx, url, http.Header{"Accept": {"application/json"}})

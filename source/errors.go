@@ -31,3 +31,10 @@ func unavailable(reason string) error { return fmt.Errorf("%w: %s", session.ErrU
 func gaveUp(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", session.ErrUnavailable, context.Cause(ctx))
 }
+
+// wrap says before *err whose failure it is and what was being done ("oidc corp: refresh: …"). Defer it.
+func wrap(err *error, subject, doing string) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %s: %w", subject, doing, *err)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -101,18 +100,4 @@ func validUsername(user string) bool {
 		}
 	}
 	return user != "" && len(user) <= maxUsername
-}
-
-// readPasswordFile reads the file at path.
-func readPasswordFile(path string) (*passwords, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("htpasswd_file: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	p, err := readPasswords(io.LimitReader(f, maxHtpasswd))
-	if err != nil {
-		return nil, fmt.Errorf("htpasswd_file: %s: %w", path, err)
-	}
-	return p, nil
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,20 +26,14 @@ func newJWTIssuer(o JWTIssuer, d Deps) (*jwtIssuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Claims, o.Algorithms, o.ClockSkew = o.Claims.withDefaults(), orAlgorithms(o.Algorithms), orSkew(o.ClockSkew)
+	o.Claims, o.Algorithms, o.ClockSkew = o.Claims.withDefaults(), orAlgorithms(o.Algorithms), cmp.Or(o.ClockSkew, defaultSkew)
 	iss := &jwtIssuer{opts: o, client: c}
 	log := d.Log.With(slog.String("issuer", o.Issuer))
 	address := func(context.Context) (string, error) { return o.JWKSURL, nil }
 	if o.JWKSURL == "" {
 		iss.meta = newDiscovery(c, o.Issuer, o.InsecureHTTP, false)
 		iss.meta.changed = logChanges(log, "discovery")
-		address = func(ctx context.Context) (string, error) {
-			meta, err := iss.meta.get(ctx)
-			if err != nil {
-				return "", err
-			}
-			return meta.JWKSURI, nil
-		}
+		address = keyAddress(iss.meta)
 	}
 	iss.keys = newKeySet(c, address, o.Algorithms)
 	iss.keys.set.changed = logChanges(log, "key set")
@@ -168,7 +163,7 @@ func (i *jwtIssuer) session(name string, raw session.Secret, claims map[string]a
 	}
 	for property, value := range map[string]string{
 		"scope":     strings.Join(scopes(claims), " "),
-		"client_id": orDefault(text(claims["client_id"]), text(claims["azp"])),
+		"client_id": cmp.Or(text(claims["client_id"]), text(claims["azp"])),
 	} {
 		if value != "" {
 			if s.Properties == nil {

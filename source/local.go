@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -42,15 +43,15 @@ type Local struct {
 
 func openLocal(o Options, d Deps) (session.Source, error) {
 	opts := o.Local
-	window := orDuration(opts.FailureWindow, defaultWindow)
+	window := cmp.Or(opts.FailureWindow, defaultWindow)
 	l := &Local{
 		name:    o.Name,
-		header:  http.CanonicalHeaderKey(orDefault(opts.APIKeyHeader, defaultKeyHeader)),
+		header:  http.CanonicalHeaderKey(cmp.Or(opts.APIKeyHeader, defaultKeyHeader)),
 		now:     d.Now,
 		users:   map[string]LocalUser{},
 		keys:    readAPIKeys(opts.APIKeys),
-		perUser: newAttempts(orNumber(opts.MaxFailuresPerUser, defaultPerUser), window, d.Now),
-		perIP:   newAttempts(orNumber(opts.MaxFailuresPerIP, defaultPerIP), window, d.Now),
+		perUser: newAttempts(cmp.Or(opts.MaxFailuresPerUser, defaultPerUser), window, d.Now),
+		perIP:   newAttempts(cmp.Or(opts.MaxFailuresPerIP, defaultPerIP), window, d.Now),
 		compare: bcrypt.CompareHashAndPassword,
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
@@ -67,13 +68,6 @@ func openLocal(o Options, d Deps) (session.Source, error) {
 	}
 	l.file = file
 	return l, nil
-}
-
-func orNumber(n, otherwise int) int {
-	if n == 0 {
-		return otherwise
-	}
-	return n
 }
 
 // Name implements session.Source.
@@ -97,15 +91,8 @@ func (l *Local) Health() error {
 // VerifyPassword implements session.PasswordLogin. A wrong password, an unknown user and a name or password that
 // cannot be one cost the same work. Failures are counted for the user, whatever the case it is written in and whether
 // it exists or not, and for the client's address; after too many both wait, longer each time.
-func (l *Local) VerifyPassword(ctx context.Context, username string, password session.Secret, clientIP string) (*session.Session, error) {
-	s, err := l.verifyPassword(ctx, username, password, clientIP)
-	if err != nil {
-		return nil, fmt.Errorf("local %s: verify password: %w", l.name, err)
-	}
-	return s, nil
-}
-
-func (l *Local) verifyPassword(ctx context.Context, username string, password session.Secret, clientIP string) (*session.Session, error) {
+func (l *Local) VerifyPassword(ctx context.Context, username string, password session.Secret, clientIP string) (_ *session.Session, err error) {
+	defer wrap(&err, "local "+l.name, "verify password")
 	if l.file == nil {
 		return nil, fmt.Errorf("%w: no htpasswd_file is configured", session.ErrUnsupported)
 	}

@@ -60,13 +60,6 @@ func (o *LocalOptions) check(p *problems) {
 
 // validHeaderName reports whether name is a header a credential may have to itself.
 func validHeaderName(name string) bool {
-	for _, c := range []byte(name) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		digit := c >= '0' && c <= '9'
-		if !letter && !digit && c != '-' {
-			return false
-		}
-	}
 	shared := []string{"Authorization", "Cookie", "Host", "Proxy-Authorization", "Content-Type", "Content-Length"}
-	return !slices.Contains(shared, http.CanonicalHeaderKey(name))
+	return madeOf(name, "-", len(name)) && !slices.Contains(shared, http.CanonicalHeaderKey(name))
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -46,12 +47,12 @@ func openOIDC(o Options, d Deps) (session.Source, error) {
 	}
 	opts.Claims, opts.Algorithms = opts.Claims.withDefaults(), orAlgorithms(opts.Algorithms)
 	s := &OIDC{
-		name: o.Name, opts: opts, secret: secret, callback: d.CallbackURL, skew: orSkew(opts.ClockSkew),
+		name: o.Name, opts: opts, secret: secret, callback: d.CallbackURL, skew: cmp.Or(opts.ClockSkew, defaultSkew),
 		client: c, now: d.Now, log: d.Log,
 		meta: newDiscovery(c, opts.Issuer, opts.InsecureHTTP, true),
 	}
-	s.spender = c.patient(max(c.http.Timeout, orDuration(opts.TokenTimeout, defaultTokenTimeout)))
-	s.keys = newKeySet(c, s.jwksURL, opts.Algorithms)
+	s.spender = c.patient(max(c.http.Timeout, cmp.Or(opts.TokenTimeout, defaultTokenTimeout)))
+	s.keys = newKeySet(c, keyAddress(s.meta), opts.Algorithms)
 	s.meta.changed, s.keys.set.changed = logChanges(d.Log, "discovery"), logChanges(d.Log, "key set")
 	return s, nil
 }
@@ -62,11 +63,8 @@ func (o *OIDC) Name() string { return o.name }
 // Kind implements session.Source.
 func (o *OIDC) Kind() string { return "oidc" }
 
-// Issuer returns the configured issuer, by which logout tokens and callbacks are told apart.
-func (o *OIDC) Issuer() string { return o.opts.Issuer }
-
 // DisplayName returns what people see where they choose a provider.
-func (o *OIDC) DisplayName() string { return orDefault(o.opts.DisplayName, o.name) }
+func (o *OIDC) DisplayName() string { return cmp.Or(o.opts.DisplayName, o.name) }
 
 // EmailDomains returns the domains whose users belong here, in lower case.
 func (o *OIDC) EmailDomains() []string {
@@ -96,15 +94,7 @@ func (o *OIDC) Health() error {
 	return nil
 }
 
-func (o *OIDC) redirectURI(t session.Transaction) string { return orDefault(t.RedirectURI, o.callback) }
-
-func (o *OIDC) jwksURL(ctx context.Context) (string, error) {
-	meta, err := o.meta.get(ctx)
-	if err != nil {
-		return "", err
-	}
-	return meta.JWKSURI, nil
-}
+func (o *OIDC) redirectURI(t session.Transaction) string { return cmp.Or(t.RedirectURI, o.callback) }
 
 // oauth returns the client's side of one conversation.
 func (o *OIDC) oauth(meta *metadata, t session.Transaction) *oauth2.Config {

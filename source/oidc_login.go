@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -14,15 +15,8 @@ import (
 
 // AuthorizationURL implements session.RedirectLogin. The request always carries state, nonce and an S256 challenge,
 // whatever the provider says it supports. session.ErrMalformed when t lacks one of them.
-func (o *OIDC) AuthorizationURL(ctx context.Context, t session.Transaction) (string, error) {
-	u, err := o.authorizationURL(ctx, t)
-	if err != nil {
-		return "", fmt.Errorf("oidc %s: begin login: %w", o.name, err)
-	}
-	return u, nil
-}
-
-func (o *OIDC) authorizationURL(ctx context.Context, t session.Transaction) (string, error) {
+func (o *OIDC) AuthorizationURL(ctx context.Context, t session.Transaction) (_ string, err error) {
+	defer wrap(&err, "oidc "+o.name, "begin login")
 	if t.State == "" || t.Nonce == "" || t.CodeVerifier.Empty() || o.redirectURI(t) == "" {
 		return "", fmt.Errorf("%w: state, nonce, code verifier and redirect URI are all needed", session.ErrMalformed)
 	}
@@ -42,7 +36,7 @@ func (o *OIDC) authorizationURL(ctx context.Context, t session.Transaction) (str
 	for name, value := range o.opts.AuthorizationParameters {
 		set(name, value)
 	}
-	set("prompt", orDefault(t.Prompt, o.opts.Prompt))
+	set("prompt", cmp.Or(t.Prompt, o.opts.Prompt))
 	acr := t.ACRValues
 	if len(acr) == 0 {
 		acr = o.opts.ACRValues
@@ -56,15 +50,8 @@ func (o *OIDC) authorizationURL(ctx context.Context, t session.Transaction) (str
 
 // Exchange implements session.RedirectLogin. The session has no ID, Handle, IssuedAt and ExpiresAt yet: it is the
 // manager's to keep.
-func (o *OIDC) Exchange(ctx context.Context, t session.Transaction, cb session.Callback) (*session.Session, error) {
-	s, err := o.exchange(ctx, t, cb)
-	if err != nil {
-		return nil, fmt.Errorf("oidc %s: exchange code: %w", o.name, err)
-	}
-	return s, nil
-}
-
-func (o *OIDC) exchange(ctx context.Context, t session.Transaction, cb session.Callback) (*session.Session, error) {
+func (o *OIDC) Exchange(ctx context.Context, t session.Transaction, cb session.Callback) (_ *session.Session, err error) {
+	defer wrap(&err, "oidc "+o.name, "exchange code")
 	meta, err := o.meta.get(ctx)
 	if err != nil {
 		return nil, err

@@ -12,14 +12,8 @@ import (
 
 // Revoke implements session.Revoker: it takes back the refresh token and then the access token (RFC 7009). A token the
 // provider does not know is not an error. session.ErrUnsupported when the provider names no revocation endpoint.
-func (o *OIDC) Revoke(ctx context.Context, s *session.Session) error {
-	if err := o.revoke(ctx, s); err != nil {
-		return fmt.Errorf("oidc %s: revoke: %w", o.name, err)
-	}
-	return nil
-}
-
-func (o *OIDC) revoke(ctx context.Context, s *session.Session) error {
+func (o *OIDC) Revoke(ctx context.Context, s *session.Session) (err error) {
+	defer wrap(&err, "oidc "+o.name, "revoke")
 	meta, err := o.meta.get(ctx)
 	if err != nil {
 		return err
@@ -78,17 +72,18 @@ func (o *OIDC) clientRequest(ctx context.Context, endpoint string, form url.Valu
 
 // EndSessionURL implements session.EndSession (OpenID Connect RP-Initiated Logout 1.0 §2). The URL holds the ID token
 // as a hint: send the browser there, log it nowhere.
-func (o *OIDC) EndSessionURL(ctx context.Context, s *session.Session, postLogoutRedirectURI, state string) (string, error) {
+func (o *OIDC) EndSessionURL(ctx context.Context, s *session.Session, postLogoutRedirectURI, state string) (_ string, err error) {
+	defer wrap(&err, "oidc "+o.name, "end session")
 	meta, err := o.meta.get(ctx)
 	if err != nil {
-		return "", fmt.Errorf("oidc %s: end session: %w", o.name, err)
+		return "", err
 	}
 	if meta.EndSessionEndpoint == "" {
 		return "", nil
 	}
 	u, err := url.Parse(meta.EndSessionEndpoint)
 	if err != nil {
-		return "", fmt.Errorf("oidc %s: end session: %w", o.name, unavailable("the endpoint is not a URL"))
+		return "", unavailable("the endpoint is not a URL")
 	}
 	q := u.Query()
 	for name, value := range map[string]string{

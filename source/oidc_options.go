@@ -158,12 +158,3 @@ func orAlgorithms(algs []string) []string {
 	}
 	return slices.Clone(algs)
 }
-
-func orSkew(d time.Duration) time.Duration { return orDuration(d, defaultSkew) }
-
-func orDuration(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
-}

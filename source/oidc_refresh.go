@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,15 +25,8 @@ import (
 //
 // When, how and by what means the user logged in stays as it was at the login: a renewal proves nothing new.
 // session.ErrUnsupported when s has no refresh token.
-func (o *OIDC) Refresh(ctx context.Context, s *session.Session) (*session.Session, error) {
-	n, err := o.refresh(ctx, s)
-	if err != nil {
-		return nil, fmt.Errorf("oidc %s: refresh: %w", o.name, err)
-	}
-	return n, nil
-}
-
-func (o *OIDC) refresh(ctx context.Context, s *session.Session) (*session.Session, error) {
+func (o *OIDC) Refresh(ctx context.Context, s *session.Session) (_ *session.Session, err error) {
+	defer wrap(&err, "oidc "+o.name, "refresh")
 	if !s.Tokens.Renewable() {
 		return nil, fmt.Errorf("%w: the session has no refresh token", session.ErrUnsupported)
 	}
@@ -138,8 +132,8 @@ func (o *OIDC) firstNonce(s *session.Session, otherwise any) any {
 // Without a fresh ID token the further claims stay too, under those of userinfo.
 func (o *OIDC) renewedIdentity(old session.Identity, claims map[string]any, fresh bool) session.Identity {
 	id := o.opts.Claims.identity(claims)
-	id.Username = orDefault(id.Username, old.Username)
-	id.Name = orDefault(id.Name, old.Name)
+	id.Username = cmp.Or(id.Username, old.Username)
+	id.Name = cmp.Or(id.Name, old.Name)
 	if id.Email == "" {
 		id.Email, id.EmailVerified = old.Email, old.EmailVerified
 	}

@@ -419,5 +419,4 @@ func TestChooserNames(t *testing.T) {
 	s = a.oidc(func(o *OIDCOptions) { o.DisplayName, o.EmailDomains = "Corporation", []string{"Example.COM"} })
 	require.Equal(t, "Corporation", s.DisplayName())
 	require.Equal(t, []string{"example.com"}, s.EmailDomains())
-	require.Equal(t, a.URL, s.Issuer())
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/sessionward/sessionward/session"
@@ -68,7 +69,7 @@ func Kinds() []string {
 // asks nobody.
 func (o Options) Validate() error {
 	p := &problems{where: fmt.Sprintf("source %q", o.Name)}
-	if !validName(o.Name) {
+	if !madeOf(o.Name, "-_", 64) {
 		p.add("name", "must be 1 to 64 letters, digits, '-' and '_'", "choose a short name such as corp")
 	}
 	if _, ok := o.chosen(); !ok {
@@ -117,15 +118,16 @@ func (o Options) chosen() (kind, bool) {
 	return found[0], true
 }
 
-func validName(name string) bool {
-	for _, c := range []byte(name) {
+// madeOf reports whether s has 1 to most bytes, all of them ASCII letters, digits or among others.
+func madeOf(s, others string, most int) bool {
+	for _, c := range []byte(s) {
 		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
 		digit := c >= '0' && c <= '9'
-		if !letter && !digit && c != '-' && c != '_' {
+		if !letter && !digit && strings.IndexByte(others, c) < 0 {
 			return false
 		}
 	}
-	return name != "" && len(name) <= 64
+	return s != "" && len(s) <= most
 }
 
 // checkCallback reports a callback URL that no provider could send a browser to.

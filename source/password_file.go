@@ -2,10 +2,10 @@ package source
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sessionward/sessionward/session"
@@ -20,28 +20,17 @@ type passwordFile struct {
 	now  func() time.Time
 	log  *slog.Logger
 
-	users atomic.Pointer[passwords]
-
 	mu       sync.Mutex
+	users    *passwords
 	lookedAt time.Time
-	seen     os.FileInfo
-	err      error
+	seen     os.FileInfo // of the file users come from
+	err      error       // why the file was not taken when it was last looked at
 }
 
 // openPasswordFile reads the file for the first time, when it has to be right.
 func openPasswordFile(path string, now func() time.Time, log *slog.Logger) (*passwordFile, error) {
 	f := &passwordFile{path: path, now: now, log: log, lookedAt: now()}
-	seen, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("htpasswd_file: %w", err)
-	}
-	users, err := readPasswordFile(path)
-	if err != nil {
-		return nil, err
-	}
-	f.seen = seen
-	f.users.Store(users)
-	return f, nil
+	return f, f.reload()
 }
 
 // current returns the users, from the file if it has changed since it was last looked at.
@@ -49,16 +38,18 @@ func (f *passwordFile) current() *passwords {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if since := f.now().Sub(f.lookedAt); since >= 0 && since < checkFileEvery {
-		return f.users.Load()
+		return f.users
 	}
 	f.lookedAt = f.now()
-	if err := f.reload(); err != nil {
+	err := f.reload()
+	if err != nil {
 		if f.err == nil {
 			f.log.Error("password file not taken: the users stay as they were", slog.Any("error", err))
 		}
-		f.err = fmt.Errorf("%w: %w", session.ErrUnavailable, err)
+		err = fmt.Errorf("%w: %w", session.ErrUnavailable, err)
 	}
-	return f.users.Load()
+	f.err = err
+	return f.users
 }
 
 // reload reads the file if it is another one than before. f.mu is held.
@@ -67,18 +58,29 @@ func (f *passwordFile) reload() error {
 	if err != nil {
 		return fmt.Errorf("htpasswd_file: %w", err)
 	}
-	same := f.seen != nil && os.SameFile(now, f.seen) && now.ModTime().Equal(f.seen.ModTime()) && now.Size() == f.seen.Size()
-	if same {
+	if f.seen != nil && os.SameFile(now, f.seen) && now.ModTime().Equal(f.seen.ModTime()) && now.Size() == f.seen.Size() {
 		return nil
 	}
 	users, err := readPasswordFile(f.path)
 	if err != nil {
 		return err
 	}
-	f.seen, f.err = now, nil
-	f.users.Store(users)
-	f.log.Info("password file read again", slog.Int("users", len(users.hash)))
+	f.seen, f.users = now, users
+	f.log.Info("password file read", slog.Int("users", len(users.hash)))
 	return nil
+}
+
+func readPasswordFile(path string) (*passwords, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("htpasswd_file: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	p, err := readPasswords(io.LimitReader(file, maxHtpasswd))
+	if err != nil {
+		return nil, fmt.Errorf("htpasswd_file: %s: %w", path, err)
+	}
+	return p, nil
 }
 
 // health returns why the file was not taken, nil when it was.

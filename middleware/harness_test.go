@@ -31,6 +31,7 @@ import (
 // authority is a provider people are sent to. Its code is the name of the user.
 type authority struct {
 	name, title string
+	domains     []string
 
 	mu        sync.Mutex
 	begun     map[string]session.Transaction // by state
@@ -46,6 +47,8 @@ func newAuthority(name, title string) *authority {
 func (a *authority) Name() string        { return a.name }
 func (a *authority) Kind() string        { return "scripted" }
 func (a *authority) DisplayName() string { return a.title }
+
+func (a *authority) EmailDomains() []string { return a.domains }
 
 func (a *authority) fail(err error) {
 	a.mu.Lock()

@@ -13,9 +13,6 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
-// labelled is a source that knows what people call it.
-type labelled interface{ DisplayName() string }
-
 // logins are the sources people can log in at.
 type logins struct {
 	redirect map[string]session.RedirectLogin
@@ -44,24 +41,6 @@ func newLogins(sources []session.Source, keys *session.KeyRing, now func() time.
 
 func (l *logins) any() bool { return len(l.order) > 0 }
 
-func label(src session.Source) string {
-	if d, ok := src.(labelled); ok && d.DisplayName() != "" {
-		return d.DisplayName()
-	}
-	return src.Name()
-}
-
-// signInPage is the data of sign_in.html.
-type signInPage struct {
-	Action, ReturnTo, Username, Problem string
-	Forms                               []signInForm
-	Links                               []signInLink
-}
-
-type signInForm struct{ Name, Label string }
-
-type signInLink struct{ Label, URL string }
-
 // maxInARow is how many logins may follow from each other before the browser is stopped: something sends it back each
 // time, such as a cookie it does not keep.
 const maxInARow = 5
@@ -72,7 +51,7 @@ var loginLoop = Problem{
 }
 
 // Login serves GET /login: it sends the browser to the one source there is, or shows the choice. Parameters: source,
-// return_to, prompt ("login": even with a session). POST takes the form of a source with passwords. What a login must
+// return_to, prompt ("login": even with a session), login_hint (an e-mail address, whose domain chooses). POST takes the form of a source with passwords. What a login must
 // prove for its target is read from the target's route, never from the link.
 func (s *Site) Login(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
@@ -101,6 +80,11 @@ func (s *Site) Login(w http.ResponseWriter, r *http.Request) {
 		s.redirect(w, r, wish.ReturnTo, http.StatusFound)
 		return
 	}
+	hint := q.Get("login_hint")
+	known := byEmail(sources, hint)
+	if known != nil {
+		sources = []session.Source{known}
+	}
 	if src, redirects := s.logins.redirect[sources[0].Name()]; redirects && len(sources) == 1 {
 		if wish.InARow = s.loginsInARow(r); wish.InARow >= maxInARow && wish.Prompt == "" {
 			s.WriteError(w, r, loginLoop)
@@ -109,7 +93,11 @@ func (s *Site) Login(w http.ResponseWriter, r *http.Request) {
 		s.begin(w, r, src, wish)
 		return
 	}
-	s.showSignIn(w, r, http.StatusOK, sources, signInPage{ReturnTo: wish.ReturnTo}, wish.Prompt)
+	page := signInPage{ReturnTo: wish.ReturnTo, Email: clipText(hint, maxEmail)}
+	if hint != "" && known == nil {
+		page.Problem = "No login is known for that address. Choose one of these."
+	}
+	s.showSignIn(w, r, http.StatusOK, sources, page, wish.Prompt)
 }
 
 var unknownSource = Problem{Status: http.StatusBadRequest, Code: "unknown_source", Detail: "There is no login of that name.", SignIn: true}
@@ -161,23 +149,6 @@ func (s *Site) fitting(r *http.Request, name, target string) (fit []session.Sour
 		return s.logins.order, true
 	}
 	return fit, true
-}
-
-func (s *Site) showSignIn(w http.ResponseWriter, r *http.Request, status int, sources []session.Source, data signInPage, prompt string) {
-	data.Action = s.path("login")
-	for _, src := range sources {
-		if _, ok := s.logins.password[src.Name()]; ok {
-			data.Forms = append(data.Forms, signInForm{Name: src.Name(), Label: label(src)})
-			continue
-		}
-		q := url.Values{"source": {src.Name()}, "return_to": {data.ReturnTo}}
-		if prompt != "" {
-			q.Set("prompt", prompt)
-		}
-		data.Links = append(data.Links, signInLink{Label: label(src), URL: s.path("login") + "?" + q.Encode()})
-	}
-	formHeaders(w.Header(), strings.Join(s.origins[1:], " "))
-	s.pages.write(w, s, r, status, "sign_in", "Sign in", data)
 }
 
 // begin sends the browser to src with a fresh attempt. Nothing is set in the browser before src knows where to send it.

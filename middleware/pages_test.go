@@ -32,6 +32,10 @@ func ourPages(t *testing.T) map[string]string {
 		out[name] = strings.ReplaceAll(text(res), res.Header.Get("X-Request-Id"), "00000000-0000-7000-8000-000000000000")
 	}
 	keep("sign_in", both.browser().get("/_session/login?return_to=/app"))
+	byEmail := newAuthority("corp", "Corp & Sons")
+	byEmail.domains = []string{"corp.example"}
+	several := newHouse(t, houseOptions{sources: []session.Source{byEmail, newAuthority("partner", "Partner")}})
+	keep("sign_in_by_email", several.browser().get("/_session/login?return_to=/app&login_hint=a@nowhere.example"))
 	keep("sign_in_refused", both.browser().post("/_session/login", credentials("alice", "wrong")))
 	keep("sign_out", b.get("/_session/logout?return_to=/app"))
 	keep("error_forbidden", b.get("/admin"))

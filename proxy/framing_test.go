@@ -72,7 +72,9 @@ func TestRejectRequestBehindBodyBrokenAfterReply(t *testing.T) {
 	var paths recorded
 	g := newGateway(t, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		paths.add(r.URL.Path)
-		_, _ = io.WriteString(w, "early") // without a length, so that it goes on at once
+		_ = http.NewResponseController(w).EnableFullDuplex() // or it would wait for the body first
+		_, _ = io.WriteString(w, "early")
+		_ = http.NewResponseController(w).Flush()
 	}), nil)
 	conn := dial(t, g.addr)
 	conn.send("POST /first HTTP/1.1\nHost: app.example\nTransfer-Encoding: chunked\n\n1\nx\n")

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -44,19 +45,12 @@ type Options struct {
 
 // withDefaults returns o with every zero value that has a default replaced by it.
 func (o Options) withDefaults() Options {
-	setDefault(&o.Timeout, 30*time.Second)
-	setDefault(&o.DialTimeout, 5*time.Second)
-	setDefault(&o.IdleConnTimeout, 90*time.Second)
-	setDefault(&o.MaxIdleConns, 256)
-	setDefault(&o.MaxResponseHeaderBytes, 256<<10)
+	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
+	o.DialTimeout = cmp.Or(o.DialTimeout, 5*time.Second)
+	o.IdleConnTimeout = cmp.Or(o.IdleConnTimeout, 90*time.Second)
+	o.MaxIdleConns = cmp.Or(o.MaxIdleConns, 256)
+	o.MaxResponseHeaderBytes = cmp.Or(o.MaxResponseHeaderBytes, 256<<10)
 	return o
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // check reports every option that cannot work, each by its field, with what to write instead.
@@ -86,8 +80,7 @@ func parseURL(raw string) (*url.URL, error) {
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		var e *url.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // without the URL, which may hold a password
 		}
 		return nil, fmt.Errorf("url: cannot be parsed: %w", err)

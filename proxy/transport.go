@@ -3,7 +3,6 @@ package proxy
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -53,7 +52,7 @@ func tlsConfig(o Options) (*tls.Config, error) {
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file: %s: %w", o.CAFile, errors.New("holds no PEM certificate"))
+			return nil, fmt.Errorf("ca_file: %s holds no PEM certificate; name a file with the authority's", o.CAFile)
 		}
 	}
 	if o.CertFile != "" {

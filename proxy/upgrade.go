@@ -98,23 +98,6 @@ func hasToken(lines []string, token string) bool {
 	return false
 }
 
-// equalFold compares without regard to the case of ASCII letters only: strings.EqualFold knows letters beyond ASCII
-// that fold to one of them.
-func equalFold(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c | 0x20
-	}
-	return c
-}
+// equalFold compares a with b, which is ASCII, without regard to case. No letter beyond ASCII has the length of the
+// ASCII letter strings.EqualFold takes it for.
+func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }

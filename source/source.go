@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,27 +40,32 @@ type Deps struct {
 	CallbackURL string
 }
 
-// kind is one line of the table of sources.
+// kind is one row of the table of sources.
 type kind struct {
-	name   string
-	chosen func(Options) bool
-	check  func(Options, *problems)
-	open   func(Options, Deps) (session.Source, error)
+	name  string
+	set   bool
+	check func(*problems)
+	open  func(Options, Deps) (session.Source, error)
 }
 
-// kinds is the table: to add a kind of source, add a line.
-func kinds() []kind {
+// kinds is the table: to add a kind of source, add a row.
+func (o Options) kinds() []kind {
 	return []kind{
-		{"oidc", func(o Options) bool { return o.OIDC != nil }, func(o Options, p *problems) { o.OIDC.check(p) }, openOIDC},
-		{"jwt", func(o Options) bool { return o.JWT != nil }, func(o Options, p *problems) { o.JWT.check(p) }, openJWT},
-		{"local", func(o Options) bool { return o.Local != nil }, func(o Options, p *problems) { o.Local.check(p) }, openLocal},
+		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC},
+		{"jwt", o.JWT != nil, o.JWT.check, openJWT},
+		{"local", o.Local != nil, o.Local.check, openLocal},
 	}
+}
+
+// chosen returns the rows that are set.
+func (o Options) chosen() []kind {
+	return slices.DeleteFunc(o.kinds(), func(k kind) bool { return !k.set })
 }
 
 // Kinds lists the kinds of source there are, in the order of the documentation.
 func Kinds() []string {
 	var names []string
-	for _, k := range kinds() {
+	for _, k := range (Options{}).kinds() {
 		names = append(names, k.name)
 	}
 	return names
@@ -72,13 +78,12 @@ func (o Options) Validate() error {
 	if !madeOf(o.Name, "-_", 64) {
 		p.add("name", "must be 1 to 64 letters, digits, '-' and '_'", "choose a short name such as corp")
 	}
-	if _, ok := o.chosen(); !ok {
+	chosen := o.chosen()
+	if len(chosen) != 1 {
 		p.add("kind", "exactly one of oidc, jwt and local must be set", "keep one and move the others to sources of their own")
 	}
-	for _, k := range kinds() {
-		if k.chosen(o) {
-			k.check(o, p)
-		}
+	for _, k := range chosen {
+		k.check(p)
 	}
 	return p.err()
 }
@@ -96,26 +101,11 @@ func Open(o Options, d Deps) (session.Source, error) {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	d.Log = d.Log.With(slog.String("source", o.Name))
-	k, _ := o.chosen()
-	s, err := k.open(o, d)
+	s, err := o.chosen()[0].open(o, d)
 	if err != nil {
 		return nil, fmt.Errorf("source %q: %w", o.Name, err)
 	}
 	return s, nil
-}
-
-// chosen returns the one kind that is set, false when there is none or more than one.
-func (o Options) chosen() (kind, bool) {
-	var found []kind
-	for _, k := range kinds() {
-		if k.chosen(o) {
-			found = append(found, k)
-		}
-	}
-	if len(found) != 1 {
-		return kind{}, false
-	}
-	return found[0], true
 }
 
 // madeOf reports whether s has 1 to most bytes, all of them ASCII letters, digits or among others.

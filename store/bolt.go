@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func OpenBolt(o BoltOptions, d Deps) (*Bolt, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
+	o.Path, o.Timeout = cmp.Or(o.Path, defaultPath), cmp.Or(o.Timeout, defaultTimeout)
 	db, err := openFile(o)
 	if err != nil {
 		return nil, fmt.Errorf("bolt %s: open: %w", o.Path, err)
@@ -125,16 +126,10 @@ func (b *Bolt) Find(ctx context.Context, term, after string) iter.Seq2[string, e
 
 // Sweep implements session.Sweeper. Other writes have their turn while a long sweep runs.
 func (b *Bolt) Sweep(ctx context.Context, limit int) (int, error) {
-	swept := 0
-	for swept < limit {
-		some := min(limit-swept, sweepSize)
-		n, err := b.write(ctx, "sweep", 0, func(t tables) (uint64, bool, error) { return t.sweep(some, b.now()) })
-		swept += int(n)
-		if err != nil || n == 0 {
-			return swept, err
-		}
-	}
-	return swept, nil
+	return inSteps(limit, func(most int) (int, error) {
+		n, err := b.write(ctx, "sweep", 0, func(t tables) (uint64, bool, error) { return t.sweep(most, b.now()) })
+		return int(n), err
+	})
 }
 
 // Close implements session.Store. It waits for the commit that is running, refuses the writes that wait, and gives

@@ -49,16 +49,6 @@ func (o *BoltOptions) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (o BoltOptions) withDefaults() BoltOptions {
-	if o.Path == "" {
-		o.Path = defaultPath
-	}
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
-	return o
-}
-
 // errDamaged is what every failure wraps that only a file with wrong content can cause.
 var errDamaged = errors.New("the file is damaged")
 

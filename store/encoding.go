@@ -156,9 +156,3 @@ func parseTime(b []byte) (time.Time, bool) {
 	}
 	return time.Unix(sec, int64(nsec)).UTC(), true
 }
-
-// The first and the last second of the years limits.go allows, counted from 1970.
-const (
-	firstSecond = -62135596800
-	lastSecond  = 253402300799
-)

@@ -16,8 +16,12 @@ const (
 	MaxData  = 16 << 20 // Data of one record
 )
 
-// The years ExpiresAt may lie in: what RFC 3339 can write, which every place can keep.
-const firstYear, lastYear = 1, 9999
+// The first and the last second ExpiresAt may lie in, counted from 1970: the years 1 to 9999, which RFC 3339 can write
+// and every place can keep.
+const (
+	firstSecond = -62135596800
+	lastSecond  = 253402300799
+)
 
 // check reports why no store would keep r under key.
 func check(key string, r session.Record) error {
@@ -35,14 +39,11 @@ func check(key string, r session.Record) error {
 			return fmt.Errorf("term %d of %d bytes, allowed are %d: %w", i+1, len(term), MaxTerm, session.ErrMalformed)
 		}
 	}
-	if y := r.ExpiresAt.UTC().Year(); y < firstYear || y > lastYear {
-		return fmt.Errorf("expiry in year %d, allowed are %d to %d: %w", y, firstYear, lastYear, session.ErrMalformed)
+	if at := r.ExpiresAt.Unix(); at < firstSecond || at > lastSecond {
+		return fmt.Errorf("expiry in year %d, allowed are 1 to 9999: %w", r.ExpiresAt.UTC().Year(), session.ErrMalformed)
 	}
 	return nil
 }
 
 // expired reports whether a record that ends at the given time has ended; the zero time is no end.
 func expired(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
-
-// sweepSize is how many records a Sweep removes before it lets others write.
-const sweepSize = 256

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -50,11 +51,10 @@ func OpenMemory(o MemoryOptions, d Deps) (*Memory, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Memory{max: o.MaxRecords, now: d.now(), records: make(map[string]*session.Record), terms: make(map[string]*keyset)}
-	if m.max == 0 {
-		m.max = defaultMaxRecords
-	}
-	return m, nil
+	return &Memory{
+		max: cmp.Or(o.MaxRecords, defaultMaxRecords), now: d.now(),
+		records: make(map[string]*session.Record), terms: make(map[string]*keyset),
+	}, nil
 }
 
 // usable reports why a call may not go on. The lock must be held.
@@ -224,24 +224,14 @@ func (m *Memory) look(ctx context.Context, term, after string) (page, error) {
 
 // Sweep implements session.Sweeper.
 func (m *Memory) Sweep(ctx context.Context, limit int) (int, error) {
-	swept := 0
-	for swept < limit {
-		n, err := m.sweepSome(ctx, min(limit-swept, sweepSize))
-		swept += n
-		if err != nil || n == 0 {
-			return swept, err
+	return inSteps(limit, func(most int) (int, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if err := m.usable(ctx, "sweep"); err != nil {
+			return 0, err
 		}
-	}
-	return swept, nil
-}
-
-func (m *Memory) sweepSome(ctx context.Context, limit int) (int, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.usable(ctx, "sweep"); err != nil {
-		return 0, err
-	}
-	return m.sweep(limit), nil
+		return m.sweep(most), nil
+	})
 }
 
 // sweep drops at most limit expired records, the longest expired first.

@@ -33,3 +33,19 @@ func pages(after string, look func(after string) (page, error)) iter.Seq2[string
 		}
 	}
 }
+
+// sweepSize is how many records a Sweep removes before it lets others write.
+const sweepSize = 256
+
+// inSteps calls sweep, which removes at most as many records as it is told, until limit or all of them are removed.
+func inSteps(limit int, sweep func(most int) (int, error)) (int, error) {
+	swept := 0
+	for swept < limit {
+		n, err := sweep(min(limit-swept, sweepSize))
+		swept += n
+		if err != nil || n == 0 {
+			return swept, err
+		}
+	}
+	return swept, nil
+}

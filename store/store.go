@@ -11,6 +11,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,73 +41,55 @@ func (d Deps) now() func() time.Time {
 // kind is one row of the table.
 type kind struct {
 	name     string
-	chosen   func(Options) bool
-	validate func(Options) error
-	open     func(Options, Deps) (session.Store, error)
+	set      bool
+	validate func() error
+	open     func(Deps) (session.Store, error)
 }
 
 // kinds is the table of stores, the default first. A new store is one more row.
-func kinds() []kind {
+func (o Options) kinds() []kind {
 	return []kind{
-		{"bolt", func(o Options) bool { return o.Bolt != nil }, func(o Options) error { return o.Bolt.Validate() }, openBolt},
-		{"memory", func(o Options) bool { return o.Memory != nil }, func(o Options) error { return o.Memory.Validate() }, openMemory},
+		{"bolt", o.Bolt != nil, o.Bolt.Validate, func(d Deps) (session.Store, error) { return opened(OpenBolt(*o.Bolt, d)) }},
+		{"memory", o.Memory != nil, o.Memory.Validate, func(d Deps) (session.Store, error) { return opened(OpenMemory(*o.Memory, d)) }},
 	}
 }
 
-func openBolt(o Options, d Deps) (session.Store, error) {
-	b, err := OpenBolt(*o.Bolt, d)
-	if err != nil {
-		return nil, err // not b: a nil *Bolt in an interface is not nil
-	}
-	return b, nil
-}
-
-func openMemory(o Options, d Deps) (session.Store, error) {
-	m, err := OpenMemory(*o.Memory, d)
+// opened returns no store with an error: a nil *Bolt in an interface is not nil.
+func opened[S session.Store](s S, err error) (session.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m, nil
+	return s, nil
+}
+
+// chosen returns the rows o chooses, the default's when it chooses none. There is always one at least.
+func (o Options) chosen() []kind {
+	if o == (Options{}) {
+		o.Bolt = &BoltOptions{}
+	}
+	return slices.DeleteFunc(o.kinds(), func(k kind) bool { return !k.set })
 }
 
 // Kinds returns the names of all kinds of store as they stand in a configuration, the default first.
 func Kinds() []string {
 	var names []string
-	for _, k := range kinds() {
+	for _, k := range (Options{}).kinds() {
 		names = append(names, k.name)
 	}
 	return names
 }
 
-// withDefault returns o with the default kind set when none is.
-func (o Options) withDefault() Options {
-	if o == (Options{}) {
-		o.Bolt = &BoltOptions{}
-	}
-	return o
-}
-
 // Kind returns the name of the kind o chooses, the default's when it chooses none.
-func (o Options) Kind() string {
-	for _, k := range kinds() {
-		if k.chosen(o.withDefault()) {
-			return k.name
-		}
-	}
-	return ""
-}
+func (o Options) Kind() string { return o.chosen()[0].name }
 
 // Validate reports everything that is wrong with o without touching any file or network. Each message names the
 // field, what stands there and what to do.
 func (o Options) Validate() error {
-	o = o.withDefault()
 	var names []string
 	var errs []error
-	for _, k := range kinds() {
-		if k.chosen(o) {
-			names = append(names, k.name)
-			errs = append(errs, k.validate(o))
-		}
+	for _, k := range o.chosen() {
+		names = append(names, k.name)
+		errs = append(errs, k.validate())
 	}
 	if len(names) > 1 {
 		errs = append(errs, fmt.Errorf("store: %s are both set: keep exactly one", strings.Join(names, " and ")))
@@ -119,11 +102,5 @@ func Open(o Options, d Deps) (session.Store, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefault()
-	for _, k := range kinds() {
-		if k.chosen(o) {
-			return k.open(o, d)
-		}
-	}
-	return nil, errors.New("store: no kind is set") // the default is in the table, so this is not reached
+	return o.chosen()[0].open(d)
 }

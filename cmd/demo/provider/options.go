@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -17,8 +18,7 @@ type Options struct {
 	Clients []Client `yaml:"clients"`
 	Users   []User   `yaml:"users"`
 
-	AccessTokenTTL  time.Duration `yaml:"access_token_ttl"`  // 0: 60 s
-	IDTokenTTL      time.Duration `yaml:"id_token_ttl"`      // 0: as AccessTokenTTL
+	AccessTokenTTL  time.Duration `yaml:"access_token_ttl"`  // of ID tokens too; 0: 60 s
 	RefreshTokenTTL time.Duration `yaml:"refresh_token_ttl"` // 0: 24 h; counted anew with each rotation
 
 	// Now is the clock everything is judged by; nil: time.Now. The iat and exp written into signed tokens, and
@@ -55,7 +55,6 @@ type User struct {
 
 func (o Options) withDefaults() Options {
 	o.AccessTokenTTL = cmp.Or(o.AccessTokenTTL, time.Minute)
-	o.IDTokenTTL = cmp.Or(o.IDTokenTTL, o.AccessTokenTTL)
 	o.RefreshTokenTTL = cmp.Or(o.RefreshTokenTTL, 24*time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -85,7 +84,7 @@ func (o Options) checkIssuer() error {
 func (o Options) checkTimes() error {
 	var errs []error
 	for name, d := range map[string]time.Duration{
-		"access_token_ttl": o.AccessTokenTTL, "id_token_ttl": o.IDTokenTTL, "refresh_token_ttl": o.RefreshTokenTTL,
+		"access_token_ttl": o.AccessTokenTTL, "refresh_token_ttl": o.RefreshTokenTTL,
 	} {
 		if d != 0 && d < time.Second {
 			errs = append(errs, fmt.Errorf("provider: %s: %s is too short: use at least 1s", name, d))
@@ -128,4 +127,16 @@ func (o Options) checkUsers() error {
 		names[u.Username], subjects[u.Subject] = true, true
 	}
 	return errors.Join(errs...)
+}
+
+// check returns what makes u unusable, beginning with the field's name.
+func (u User) check() error {
+	if u.Username == "" || u.Password == "" {
+		return errors.New("username and password must not be empty")
+	}
+	// The library joins token id and subject with a colon inside opaque access tokens.
+	if u.Subject == "" || strings.Contains(u.Subject, ":") {
+		return fmt.Errorf("subject: %q must not be empty or contain ':'", u.Subject)
+	}
+	return nil
 }

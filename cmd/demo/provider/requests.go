@@ -27,39 +27,30 @@ type grant struct {
 	amr      []string // RFC 8176
 }
 
-// GetAMR returns how the user signed in.
-func (g grant) GetAMR() []string { return slices.Clone(g.amr) }
-
-// GetAudience returns the client: tokens are for nobody else.
-func (g grant) GetAudience() []string { return []string{g.clientID} }
-
-// GetAuthTime returns when the user signed in.
+func (g grant) GetAMR() []string       { return slices.Clone(g.amr) }
+func (g grant) GetAudience() []string  { return []string{g.clientID} } // tokens are for nobody else
 func (g grant) GetAuthTime() time.Time { return g.authTime }
+func (g grant) GetClientID() string    { return g.clientID }
+func (g grant) GetScopes() []string    { return slices.Clone(g.scopes) }
+func (g grant) GetSubject() string     { return g.subject }
+func (g grant) allowed() grant         { return g }
 
-// GetClientID returns the client the grant was given to.
-func (g grant) GetClientID() string { return g.clientID }
+// expiring is what everything kept here has in common: it ends by itself.
+type expiring struct{ expiresAt time.Time }
 
-// GetScopes returns what was granted.
-func (g grant) GetScopes() []string { return slices.Clone(g.scopes) }
-
-// GetSubject returns the user.
-func (g grant) GetSubject() string { return g.subject }
-
-func (g grant) allowed() grant { return g }
+func (e expiring) ended(now time.Time) bool { return !now.Before(e.expiresAt) }
 
 // authRequest is one sign-in under way.
 type authRequest struct {
 	grant
+	expiring
 	id        string
 	in        oidc.AuthRequest // as the client sent it
 	browser   string           // the browser it began in
 	done      bool
 	codeGiven bool
 	codeUsed  bool
-	expiresAt time.Time
 }
-
-func (a *authRequest) ended(now time.Time) bool { return !now.Before(a.expiresAt) }
 
 func (a *authRequest) GetID() string                      { return a.id }
 func (a *authRequest) GetACR() string                     { return "" }
@@ -97,11 +88,11 @@ func (s *storage) CreateAuthRequest(ctx context.Context, in *oidc.AuthRequest, _
 	browser, _ := ctx.Value(browserKey{}).(string)
 	now := s.o.Now()
 	a := &authRequest{
-		grant:     grant{clientID: in.ClientID, familyID: rand.Text(), scopes: slices.Clone(in.Scopes)},
-		id:        rand.Text(),
-		in:        *in,
-		browser:   browser,
-		expiresAt: now.Add(requestTTL),
+		grant:    grant{clientID: in.ClientID, familyID: rand.Text(), scopes: slices.Clone(in.Scopes)},
+		expiring: expiring{now.Add(requestTTL)},
+		id:       rand.Text(),
+		in:       *in,
+		browser:  browser,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

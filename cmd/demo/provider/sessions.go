@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"time"
 
@@ -22,14 +23,12 @@ const browserTTL = 8 * time.Hour
 
 // browserSession is one browser signed in at the provider.
 type browserSession struct {
-	sid       string // its public name, told to clients
-	subject   string
-	authTime  time.Time
-	amr       []string
-	expiresAt time.Time
+	expiring
+	sid      string // its public name, told to clients
+	subject  string
+	authTime time.Time
+	amr      []string
 }
-
-func (b *browserSession) ended(now time.Time) bool { return !now.Before(b.expiresAt) }
 
 // session returns the browser session behind a cookie value.
 func (s *storage) session(cookie string) (browserSession, bool) {
@@ -74,31 +73,13 @@ func (s *storage) signIn(cookie, subject string) (string, browserSession) {
 func (s *storage) endSessions(match func(sid, subject string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for k, b := range s.sessions {
-		if match(b.sid, b.subject) {
-			delete(s.sessions, k)
-		}
-	}
+	maps.DeleteFunc(s.sessions, func(_ string, b *browserSession) bool { return match(b.sid, b.subject) })
 	for _, f := range s.families {
-		if match(f.sid, f.subject) {
-			f.revoked = true
-		}
+		f.revoked = f.revoked || match(f.sid, f.subject)
 	}
-	for k, t := range s.access {
-		if match(t.sid, t.subject) {
-			delete(s.access, k)
-		}
-	}
-	for k, a := range s.requests {
-		if a.done && match(a.sid, a.subject) {
-			delete(s.requests, k)
-		}
-	}
-	for k, a := range s.codes {
-		if match(a.sid, a.subject) {
-			delete(s.codes, k)
-		}
-	}
+	maps.DeleteFunc(s.access, func(_ string, t *accessToken) bool { return match(t.sid, t.subject) })
+	maps.DeleteFunc(s.requests, func(_ string, a *authRequest) bool { return a.done && match(a.sid, a.subject) })
+	maps.DeleteFunc(s.codes, func(_ string, a *authRequest) bool { return match(a.sid, a.subject) })
 }
 
 // TerminateSession implements op.AuthStorage; the library prefers TerminateSessionFromRequest.

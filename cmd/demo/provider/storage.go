@@ -6,9 +6,8 @@ import (
 	"crypto/rsa"
 	"crypto/subtle"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -56,21 +55,9 @@ func newStorage(o Options, key *rsa.PrivateKey) *storage {
 		s.users[u.Subject] = u
 	}
 	for _, c := range o.Clients {
-		s.clients[c.ID] = &client{Client: c, idTokenTTL: o.IDTokenTTL}
+		s.clients[c.ID] = &client{Client: c, idTokenTTL: o.AccessTokenTTL}
 	}
 	return s
-}
-
-// check returns what makes u unusable, beginning with the field's name.
-func (u User) check() error {
-	if u.Username == "" || u.Password == "" {
-		return errors.New("username and password must not be empty")
-	}
-	// The library joins token id and subject with a colon inside opaque access tokens.
-	if u.Subject == "" || strings.Contains(u.Subject, ":") {
-		return fmt.Errorf("subject: %q must not be empty or contain ':'", u.Subject)
-	}
-	return nil
 }
 
 // verify returns the user with this name and password.
@@ -157,11 +144,7 @@ func (s *storage) sweep(now time.Time) {
 }
 
 func sweepMap[V interface{ ended(time.Time) bool }](m map[string]V, now time.Time) {
-	for k, v := range m {
-		if v.ended(now) {
-			delete(m, k)
-		}
-	}
+	maps.DeleteFunc(m, func(_ string, v V) bool { return v.ended(now) })
 }
 
 var (

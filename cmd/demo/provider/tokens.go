@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -12,29 +13,23 @@ import (
 // family is all tokens that came of one sign-in at one client.
 type family struct {
 	grant
-	revoked   bool
-	expiresAt time.Time
+	expiring
+	revoked bool
 }
-
-func (f *family) ended(now time.Time) bool { return !now.Before(f.expiresAt) }
 
 // refreshToken is one generation of a family. A used one is kept until it expires: to know it again is to detect reuse.
 type refreshToken struct {
-	familyID  string
-	used      bool
-	expiresAt time.Time
+	expiring
+	familyID string
+	used     bool
 }
-
-func (t *refreshToken) ended(now time.Time) bool { return !now.Before(t.expiresAt) }
 
 // accessToken is what an access token stands for.
 type accessToken struct {
 	grant
-	issuedAt  time.Time
-	expiresAt time.Time
+	expiring
+	issuedAt time.Time
 }
-
-func (t *accessToken) ended(now time.Time) bool { return !now.Before(t.expiresAt) }
 
 // refreshRequest is a grant as it is renewed, perhaps with fewer scopes.
 type refreshRequest struct{ grant }
@@ -69,7 +64,7 @@ func (s *storage) newAccess(g grant) (id string, end time.Time) {
 	now := s.o.Now()
 	s.sweep(now)
 	id = rand.Text()
-	s.access[id] = &accessToken{grant: g, issuedAt: now, expiresAt: now.Add(s.o.AccessTokenTTL)}
+	s.access[id] = &accessToken{grant: g, expiring: expiring{now.Add(s.o.AccessTokenTTL)}, issuedAt: now}
 	return id, time.Now().Add(s.o.AccessTokenTTL)
 }
 
@@ -91,7 +86,7 @@ func (s *storage) CreateAccessAndRefreshTokens(_ context.Context, r op.TokenRequ
 	}
 	f.expiresAt = s.o.Now().Add(s.o.RefreshTokenTTL)
 	next := rand.Text()
-	s.refresh[next] = &refreshToken{familyID: f.familyID, expiresAt: f.expiresAt}
+	s.refresh[next] = &refreshToken{expiring: f.expiring, familyID: f.familyID}
 	id, end := s.newAccess(g.allowed())
 	return id, next, end, nil
 }
@@ -138,15 +133,11 @@ func (s *storage) live(token string) (*family, error) {
 func (s *storage) endFamily(id string) {
 	f, ok := s.families[id]
 	if !ok {
-		f = &family{grant: grant{familyID: id}, expiresAt: s.o.Now().Add(s.o.RefreshTokenTTL)}
+		f = &family{grant: grant{familyID: id}, expiring: expiring{s.o.Now().Add(s.o.RefreshTokenTTL)}}
 		s.families[id] = f
 	}
 	f.revoked = true
-	for k, t := range s.access {
-		if t.familyID == id {
-			delete(s.access, k)
-		}
-	}
+	maps.DeleteFunc(s.access, func(_ string, t *accessToken) bool { return t.familyID == id })
 }
 
 // TokenRequestByRefreshToken implements op.AuthStorage.
@@ -164,15 +155,12 @@ func (s *storage) TokenRequestByRefreshToken(_ context.Context, token string) (o
 func (s *storage) GetRefreshTokenInfo(_ context.Context, _, token string) (userID, tokenID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, ok := s.refresh[token]
-	if !ok {
-		return "", "", op.ErrInvalidRefreshToken
+	if t, ok := s.refresh[token]; ok {
+		if f, ok := s.families[t.familyID]; ok {
+			return f.subject, token, nil
+		}
 	}
-	f, ok := s.families[t.familyID]
-	if !ok {
-		return "", "", op.ErrInvalidRefreshToken
-	}
-	return f.subject, token, nil
+	return "", "", op.ErrInvalidRefreshToken
 }
 
 // RevokeToken implements op.AuthStorage (RFC 7009 §2.1): a refresh token ends its family, an access token itself. A

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -51,9 +52,7 @@ func newEncoder(place string, o HeaderOptions, list bool) (encoder, error) {
 }
 
 func newJoin(place, separator string) (encoder, error) {
-	if separator == "" {
-		separator = comma
-	}
+	separator = cmp.Or(separator, comma)
 	mark, space := separator[:1], separator[1:]
 	if separator != " " && !(strings.Contains(",;|:/", mark) && (space == "" || space == " ")) {
 		return nil, malformed(place+".separator", "%q must be one of , ; | : / with or without a space after it, or one space", separator)

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -129,11 +130,7 @@ func (h *Headers) assert(s *session.Session, route string) ([]string, error) {
 	if h.assertion == nil {
 		return nil, nil
 	}
-	audience := h.assertion.audience
-	if audience == "" {
-		audience = route
-	}
-	return h.assertion.signer.value(s, audience, h.assertion.ttl)
+	return h.assertion.signer.value(s, cmp.Or(h.assertion.audience, route), h.assertion.ttl)
 }
 
 // sizeOf returns the bytes of the headers that are not part of a rendering.

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,26 +15,6 @@ const testIssuer = "https://gate.example"
 var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 func testClock() time.Time { return testNow }
-
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: testNow} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 func testSession() *session.Session {
 	return &session.Session{

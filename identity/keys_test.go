@@ -29,7 +29,7 @@ func TestVerifyFetchesSeldom(t *testing.T) {
 		require.ErrorIs(t, g.try(token), session.ErrRejected)
 	}
 	require.EqualValues(t, 1, g.fetches.Load())
-	g.Add(10 * time.Second)
+	g.Advance(10 * time.Second)
 	require.ErrorIs(t, g.try(sign(t, jose.ES256, jose.JSONWebKey{Key: key, KeyID: "x"}, AssertionType, goodClaims())), session.ErrRejected)
 	require.EqualValues(t, 2, g.fetches.Load())
 }
@@ -37,8 +37,8 @@ func TestVerifyFetchesSeldom(t *testing.T) {
 func TestVerifyFindsNewKey(t *testing.T) {
 	g := newGateway(t)
 	require.NoError(t, g.try(g.token(t)))
-	g.signer = testSigner(t, g.clock.Now, "b", "a")
-	g.Add(10 * time.Second)
+	g.signer = testSigner(t, g.Clock.Now, "b", "a")
+	g.Advance(10 * time.Second)
 	require.NoError(t, g.try(g.token(t)))
 	require.EqualValues(t, 2, g.fetches.Load())
 }
@@ -48,8 +48,8 @@ func TestVerifyRejectsWithdrawnKey(t *testing.T) {
 	g := newGateway(t)
 	old := g.signer
 	require.NoError(t, g.try(g.token(t)))
-	g.signer = testSigner(t, g.clock.Now, "b")
-	g.Add(KeySetMaxAge)
+	g.signer = testSigner(t, g.Clock.Now, "b")
+	g.Advance(KeySetMaxAge)
 	token, err := old.Sign(testSession(), "app", 0)
 	require.NoError(t, err)
 	require.ErrorIs(t, g.try(token), session.ErrRejected)
@@ -68,7 +68,7 @@ func TestVerifyKeepsLastGoodKeys(t *testing.T) {
 			g := newGateway(t)
 			require.NoError(t, g.try(g.token(t)))
 			g.answerWith(answer)
-			g.Add(KeySetMaxAge)
+			g.Advance(KeySetMaxAge)
 			require.NoError(t, g.try(g.token(t)))
 			require.EqualValues(t, 2, g.fetches.Load())
 		})
@@ -109,7 +109,7 @@ func TestVerifyRejectsBadKeySets(t *testing.T) {
 			}
 			require.EqualValues(t, 1, g.fetches.Load())
 			g.answer.Store(nil)
-			g.Add(10 * time.Second)
+			g.Advance(10 * time.Second)
 			require.NoError(t, g.try(g.token(t)))
 		})
 	}
@@ -207,7 +207,7 @@ func TestVerifyFetchesOnceForMany(t *testing.T) {
 	}()
 	<-arrived
 	leave()
-	g.Add(fetchEvery) // not even a slow answer makes a second one ask
+	g.Advance(fetchEvery) // not even a slow answer makes a second one ask
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := g.Verify(requestWith(token).WithContext(gone))

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"fmt"
 	"net/textproto"
 	"strings"
@@ -71,13 +72,10 @@ type AssertionOptions struct {
 // New checks o and returns its Headers. signer may be nil when o has no Assertion. Errors are session.ErrMalformed
 // and name the field and what to write there.
 func New(o Options, signer *Signer) (*Headers, error) {
-	h := &Headers{maxBytes: o.MaxBytes, rendered: newMemo[*rendering]()}
 	if o.MaxBytes < 0 {
 		return nil, malformed("max_bytes", "%d must not be negative; leave it out for %d", o.MaxBytes, DefaultMaxBytes)
 	}
-	if o.MaxBytes == 0 {
-		h.maxBytes = DefaultMaxBytes
-	}
+	h := &Headers{maxBytes: cmp.Or(o.MaxBytes, DefaultMaxBytes), rendered: newMemo[*rendering]()}
 	if err := h.addFamilies(o); err != nil {
 		return nil, err
 	}
@@ -123,18 +121,11 @@ func (h *Headers) addAssertion(o *AssertionOptions, signer *Signer) error {
 	if o.TTL != 0 && (o.TTL < time.Second || o.TTL > MaxAssertionTTL) {
 		return malformed("assertion.ttl", "%v must be between 1s and %v", o.TTL, MaxAssertionTTL)
 	}
-	a := &assertion{header: DefaultAssertionHeader, audience: o.Audience, ttl: o.TTL, signer: signer}
-	if o.TTL == 0 {
-		a.ttl = MaxAssertionTTL
+	header, err := headerName("assertion.header", cmp.Or(o.Header, DefaultAssertionHeader))
+	if err != nil {
+		return err
 	}
-	if o.Header != "" {
-		name, err := headerName("assertion.header", o.Header)
-		if err != nil {
-			return err
-		}
-		a.header = name
-	}
-	h.assertion = a
+	h.assertion = &assertion{header: header, audience: o.Audience, ttl: cmp.Or(o.TTL, MaxAssertionTTL), signer: signer}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,12 +37,7 @@ func emailVerified(s *session.Session) any {
 }
 
 // shownName is the username for show: the subject where there is none.
-func shownName(s *session.Session) any {
-	if s.Identity.Username == "" {
-		return s.Identity.Subject
-	}
-	return s.Identity.Username
-}
+func shownName(s *session.Session) any { return cmp.Or(s.Identity.Username, s.Identity.Subject) }
 
 func accessToken(s *session.Session) any { return s.Tokens.Access.Reveal() }
 func idToken(s *session.Session) any     { return s.Tokens.ID.Reveal() }

@@ -19,9 +19,9 @@ func FromRequest(r *http.Request, family string) (id session.Identity, ok bool) 
 	h := headerReader{header: r.Header}
 	switch family {
 	case FamilyXForwarded:
-		id = h.oauth2("X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username")
+		id = h.oauth2("X-Forwarded-")
 	case FamilyXAuthRequest:
-		id = h.oauth2("X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", "X-Auth-Request-Preferred-Username")
+		id = h.oauth2("X-Auth-Request-")
 	case FamilyRemote:
 		id = session.Identity{
 			Username: h.text("Remote-User"), Email: h.text("Remote-Email"), Groups: h.list("Remote-Groups"),
@@ -42,9 +42,10 @@ type headerReader struct {
 	bad    bool
 }
 
-func (h *headerReader) oauth2(user, email, groups, preferred string) session.Identity {
+func (h *headerReader) oauth2(prefix string) session.Identity {
 	id := session.Identity{
-		Subject: h.text(user), Email: h.text(email), Groups: h.list(groups), Username: h.text(preferred),
+		Subject: h.text(prefix + "User"), Email: h.text(prefix + "Email"), Groups: h.list(prefix + "Groups"),
+		Username: h.text(prefix + "Preferred-Username"),
 	}
 	h.bad = h.bad || id.Subject == ""
 	return id
@@ -63,15 +64,8 @@ func (h *headerReader) sessionward() session.Identity {
 
 // raw returns the one value of a header in canonical form, "" when it is absent.
 func (h *headerReader) raw(name string) string {
-	values := h.header[name]
-	if len(values) > 1 {
-		h.bad = true
-		return ""
-	}
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
+	h.bad = h.bad || len(h.header[name]) > 1
+	return h.header.Get(name)
 }
 
 func (h *headerReader) text(name string) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/session/sessiontest"
 )
 
 func keySetOf(t testing.TB, s *Signer) jose.JSONWebKeySet {
@@ -49,7 +50,7 @@ func TestSignClaims(t *testing.T) {
 }
 
 func TestSignIsReusedUntilHalfLife(t *testing.T) {
-	c := newClock()
+	c := sessiontest.NewClock(testNow)
 	s := testSigner(t, c.Now)
 	sess := testSession()
 	sign := func(audience string, ttl time.Duration) string {
@@ -58,15 +59,15 @@ func TestSignIsReusedUntilHalfLife(t *testing.T) {
 		return token
 	}
 	first := sign("app", 0)
-	c.Add(29 * time.Second)
+	c.Advance(29 * time.Second)
 	require.Equal(t, first, sign("app", 0))
 	require.Equal(t, first, sign("app", time.Hour), "a longer life than the greatest is the greatest")
 	require.NotEqual(t, first, sign("other", 0))
 	require.NotEqual(t, first, sign("app", 10*time.Second))
-	c.Add(time.Second)
+	c.Advance(time.Second)
 	second := sign("app", 0)
 	require.NotEqual(t, first, second)
-	c.Add(-20 * time.Second)
+	c.Advance(-20 * time.Second)
 	require.NotEqual(t, second, sign("app", 0), "a clock that was set back makes a new one")
 	other, err := s.Sign(testSession(), "app", 0)
 	require.NoError(t, err)
@@ -74,13 +75,13 @@ func TestSignIsReusedUntilHalfLife(t *testing.T) {
 }
 
 func TestSignForgetsOldAudiences(t *testing.T) {
-	c := newClock()
+	c := sessiontest.NewClock(testNow)
 	s := testSigner(t, c.Now)
 	sess := testSession()
 	for _, audience := range []string{"a", "b", "c", "d"} {
 		_, err := s.Sign(sess, audience, 0)
 		require.NoError(t, err)
-		c.Add(20 * time.Second)
+		c.Advance(20 * time.Second)
 	}
 	issued, ok := s.issued.load(sess)
 	require.True(t, ok)
@@ -89,7 +90,7 @@ func TestSignForgetsOldAudiences(t *testing.T) {
 
 // TestSignRejectsLifeBeyondSession: no assertion outlives what it asserts.
 func TestSignRejectsLifeBeyondSession(t *testing.T) {
-	c := newClock()
+	c := sessiontest.NewClock(testNow)
 	s := testSigner(t, c.Now)
 	for _, end := range []string{"absolute", "idle"} {
 		sess := testSession()
@@ -102,11 +103,11 @@ func TestSignRejectsLifeBeyondSession(t *testing.T) {
 		token, err := s.Sign(sess, "app", 0)
 		require.NoError(t, err)
 		require.Equal(t, float64(soon.Unix()), claimsOf(t, s, token)["exp"])
-		c.Add(9 * time.Second)
+		c.Advance(9 * time.Second)
 		again, err := s.Sign(sess, "app", 0)
 		require.NoError(t, err)
 		require.Equal(t, token, again, "the next one would not live longer")
-		c.Add(time.Second)
+		c.Advance(time.Second)
 		_, err = s.Sign(sess, "app", 0)
 		require.ErrorIs(t, err, session.ErrRejected)
 	}
@@ -219,13 +220,13 @@ func BenchmarkSign(b *testing.B) {
 }
 
 func BenchmarkSignAmortised(b *testing.B) {
-	c := newClock()
+	c := sessiontest.NewClock(testNow)
 	s := testSigner(b, c.Now)
 	sess := testSession()
 	sess.ExpiresAt, sess.IdleExpiresAt = time.Time{}, time.Time{}
 	b.ReportAllocs()
 	for b.Loop() {
-		c.Add(10 * time.Millisecond)
+		c.Advance(10 * time.Millisecond)
 		if _, err := s.Sign(sess, "app", 0); err != nil {
 			b.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -70,10 +71,7 @@ type Verifier struct {
 // know at most once per ten seconds, and for keys that were withdrawn once per KeySetMaxAge; the request that has to
 // look waits, those whose key is known do not.
 func (v *Verifier) Verify(r *http.Request) (Assertion, error) {
-	name := DefaultAssertionHeader
-	if v.Header != "" {
-		name = textproto.CanonicalMIMEHeaderKey(v.Header)
-	}
+	name := textproto.CanonicalMIMEHeaderKey(cmp.Or(v.Header, DefaultAssertionHeader))
 	values := r.Header[name]
 	switch {
 	case len(values) == 0:

@@ -20,11 +20,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/session/sessiontest"
 )
 
 // gateway is a key set to fetch and a Verifier that fetches it.
 type gateway struct {
-	*clock
+	*sessiontest.Clock
 	*Verifier
 	signer  *Signer
 	fetches atomic.Int64
@@ -33,8 +34,8 @@ type gateway struct {
 
 func newGateway(t testing.TB) *gateway {
 	t.Helper()
-	g := &gateway{clock: newClock()}
-	g.signer = testSigner(t, g.clock.Now)
+	g := &gateway{Clock: sessiontest.NewClock(testNow)}
+	g.signer = testSigner(t, g.Clock.Now)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.fetches.Add(1)
 		if answer := g.answer.Load(); answer != nil {
@@ -45,7 +46,7 @@ func newGateway(t testing.TB) *gateway {
 	}))
 	t.Cleanup(server.Close)
 	g.Verifier = &Verifier{
-		JWKSURL: server.URL + "/jwks.json", Issuer: testIssuer, Audience: "app", HTTPClient: server.Client(), Now: g.clock.Now,
+		JWKSURL: server.URL + "/jwks.json", Issuer: testIssuer, Audience: "app", HTTPClient: server.Client(), Now: g.Clock.Now,
 	}
 	return g
 }
@@ -160,13 +161,13 @@ func TestVerifyRejectsClaims(t *testing.T) {
 func TestVerifyLeeway(t *testing.T) {
 	g := newGateway(t)
 	token := g.token(t)
-	g.Add(89 * time.Second)
+	g.Advance(89 * time.Second)
 	require.NoError(t, g.try(token))
-	g.Add(time.Second)
+	g.Advance(time.Second)
 	require.ErrorIs(t, g.try(token), session.ErrRejected)
-	g.Add(-120 * time.Second)
+	g.Advance(-120 * time.Second)
 	require.NoError(t, g.try(token))
-	g.Add(-time.Second)
+	g.Advance(-time.Second)
 	require.ErrorIs(t, g.try(token), session.ErrRejected)
 }
 

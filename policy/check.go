@@ -8,29 +8,17 @@ import (
 )
 
 // Status says what could turn a denial into a pass.
-type Status int
+type Status string
 
 // The kinds of denial.
 const (
 	// Forbidden: nothing this user can do.
-	Forbidden Status = iota
+	Forbidden Status = "forbidden"
 	// StepUpNeeded: a stronger or newer login; Denial.StepUp says which (RFC 9470).
-	StepUpNeeded
+	StepUpNeeded Status = "step_up"
 	// LoginNeeded: there is no session and the route requires one.
-	LoginNeeded
+	LoginNeeded Status = "login"
 )
-
-// String returns "forbidden", "step_up" or "login".
-func (s Status) String() string {
-	switch s {
-	case StepUpNeeded:
-		return "step_up"
-	case LoginNeeded:
-		return "login"
-	default:
-		return "forbidden"
-	}
-}
 
 // Denial says why a rule did not pass. The codes are stable: network_not_allowed, session_required,
 // source_not_allowed, user_not_allowed, group_required, email_not_verified, email_domain_not_allowed,

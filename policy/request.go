@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"crypto/tls"
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -95,12 +95,15 @@ func (c *Canonicalizer) Request(r *http.Request) (Request, error) {
 	}
 	o := Original{
 		Method:   r.Method,
-		Scheme:   connectionScheme(r.TLS),
+		Scheme:   schemeHTTP,
 		Host:     r.Host,
 		Target:   r.RequestURI,
 		ClientIP: peerAddr(r.RemoteAddr),
 		Header:   r.Header,
 		TLS:      r.TLS != nil,
+	}
+	if o.TLS {
+		o.Scheme = schemeHTTPS
 	}
 	if o.Host == "" {
 		return Request{}, errNoHost()
@@ -157,19 +160,9 @@ func (c *Canonicalizer) Original(o Original) (Request, error) {
 	return q, nil
 }
 
-func connectionScheme(s *tls.ConnectionState) string {
-	if s != nil {
-		return schemeHTTPS
-	}
-	return schemeHTTP
-}
-
 // agreeScheme returns the one scheme that was told, in lower case (RFC 3986 §3.1).
 func agreeScheme(told, inTarget string) (string, error) {
-	if told == "" {
-		told = inTarget
-	}
-	s := knownScheme(told)
+	s := knownScheme(cmp.Or(told, inTarget))
 	if s == "" || inTarget != "" && knownScheme(inTarget) != s {
 		return "", bad("scheme", "the scheme must be http or https, and the same everywhere")
 	}
@@ -190,9 +183,7 @@ func knownScheme(s string) string {
 
 // agreeHost returns the one host that was told.
 func agreeHost(told, authority, scheme string) (string, error) {
-	if told == "" {
-		told = authority
-	}
+	told = cmp.Or(told, authority)
 	host, err := canonicalHost(told, scheme)
 	if err != nil || authority == "" || authority == told {
 		return host, err

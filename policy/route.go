@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -111,18 +112,14 @@ func checkName(s string) error {
 // setAccess fills in the defaults of access and unauthenticated and checks both.
 func (c *compiledRoute) setAccess() error {
 	r := &c.route
-	if r.Access == "" {
-		r.Access = Required
-	}
+	r.Access = cmp.Or(r.Access, Required)
 	if !slices.Contains([]Access{Required, Optional, Public}, r.Access) {
 		return fmt.Errorf("access: %q is not one of required, optional, public", r.Access)
 	}
 	if r.Access == Public && r.Unauthenticated != "" {
 		return errors.New("unauthenticated: a public route never asks for a login; remove it")
 	}
-	if r.Unauthenticated == "" {
-		r.Unauthenticated = Auto
-	}
+	r.Unauthenticated = cmp.Or(r.Unauthenticated, Auto)
 	if !slices.Contains([]Unauthenticated{Auto, Redirect, Unauthorized}, r.Unauthenticated) {
 		return fmt.Errorf("unauthenticated: %q is not one of auto, redirect, unauthorized", r.Unauthenticated)
 	}

@@ -27,9 +27,9 @@ func paced(next http.Handler, pause time.Duration) http.Handler {
 			return
 		}
 		b := &pacedBody{ReadCloser: r.Body, pause: pause, conn: http.NewResponseController(w)}
-		defer b.leave()
 		r.Body = b
 		next.ServeHTTP(&pacedReply{ResponseWriter: w, body: b}, r)
+		b.leave(w)
 	})
 }
 
@@ -44,6 +44,7 @@ type pacedBody struct {
 	waiting bool // for the client
 	replied bool
 	ended   bool
+	late    bool // broken off
 }
 
 // Read implements io.Reader.
@@ -90,6 +91,7 @@ func (b *pacedBody) breakOff() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.waiting {
+		b.late = true
 		_ = b.conn.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -107,13 +109,16 @@ func (b *pacedBody) begun() {
 	}
 }
 
-// leave limits what net/http itself still reads of the body, to use the connection again. It sets another limit for
-// the request after this one.
-func (b *pacedBody) leave() {
+// leave reads what is left of the body, as net/http would to use the connection again, and ends the connection of a
+// client that kept us waiting: what it sends later is not a request.
+func (b *pacedBody) leave(reply http.ResponseWriter) {
+	_ = b.Close()
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.ended {
-		_ = b.conn.SetReadDeadline(time.Now().Add(b.pause))
+	late := b.late
+	b.mu.Unlock()
+	if late {
+		_ = http.NewResponseController(reply).Flush()
+		panic(http.ErrAbortHandler)
 	}
 }
 
@@ -193,4 +198,12 @@ func (c *pacedConn) SetDeadline(t time.Time) error {
 	defer c.mu.Unlock()
 	c.set = t
 	return c.Conn.SetDeadline(t)
+}
+
+// CloseWrite lets net/http end a connection without taking back what it has just sent.
+func (c *pacedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
 }

@@ -79,7 +79,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer breakOff()
 	srv := s.httpServer(requests)
 	failed := make(chan error, 1)
-	background.Go(func() { failed <- s.listen(srv, l) })
+	background.Go(func() { failed <- s.listen(srv, pacedListener{Listener: l, pause: writePause}) })
 	s.log.Info("listening", "address", l.Addr().String(), "public_url", s.cfg.PublicURL)
 	select {
 	case err := <-failed:
@@ -105,7 +105,7 @@ func (s *Server) drain(srv *http.Server, breakOff context.CancelFunc) error {
 
 func (s *Server) httpServer(base context.Context) *http.Server {
 	return &http.Server{
-		Handler:           s.handler,
+		Handler:           paced(s.handler, bodyPause),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: s.cfg.Limits.ReadHeaderTimeout,
 		IdleTimeout:       s.cfg.Limits.IdleTimeout,

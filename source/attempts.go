@@ -8,13 +8,12 @@ import (
 )
 
 const (
-	maxAttemptKeys  = 10_000
-	firstWait       = 30 * time.Second
-	maxWait         = 15 * time.Minute
-	defaultWindow   = 5 * time.Minute
-	defaultPerUser  = 5
-	defaultPerIP    = 20
-	longestAttempts = 1 << 20 // counted per key; beyond it the wait is the longest anyway
+	maxAttemptKeys = 10_000
+	firstWait      = 30 * time.Second
+	maxWait        = 15 * time.Minute
+	defaultWindow  = 5 * time.Minute
+	defaultPerUser = 5
+	defaultPerIP   = 20
 )
 
 // attempts counts failed attempts per key and makes their makers wait. An attempt is counted when it begins and taken
@@ -53,9 +52,7 @@ func (a *attempts) begin(key string) (wait time.Duration) {
 	if e.until.IsZero() && now.Sub(e.since) >= a.window {
 		e.count, e.since = 0, now
 	}
-	if e.count < longestAttempts {
-		e.count++
-	}
+	e.count++
 	if over := e.count - a.limit; over >= 0 {
 		e.until = now.Add(min(firstWait<<min(over, 10), maxWait))
 	}

@@ -2,8 +2,8 @@ package source
 
 import (
 	"cmp"
+	"maps"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -47,15 +47,12 @@ func (o ClaimsOptions) identity(claims map[string]any) session.Identity {
 	if o.Email == "email" && id.Email != "" {
 		id.EmailVerified = claims["email_verified"] == true || claims["email_verified"] == "true"
 	}
-	leftOut := append(noise(), o.Username, o.Email, o.Name, o.Groups)
-	for name, value := range claims {
-		if slices.Contains(leftOut, name) {
-			continue
-		}
-		if id.Claims == nil {
-			id.Claims = map[string]any{}
-		}
-		id.Claims[name] = value
+	rest := maps.Clone(claims)
+	for _, name := range append(noise(), o.Username, o.Email, o.Name, o.Groups) {
+		delete(rest, name)
+	}
+	if len(rest) > 0 {
+		id.Claims = rest
 	}
 	return id
 }

@@ -31,12 +31,17 @@ type metadata struct {
 // newDiscovery returns the lazily fetched metadata of issuer. login demands the endpoints a login needs; without it
 // the key set is enough.
 func newDiscovery(c *client, issuer string, insecureHTTP, login bool) *latest[*metadata] {
+	url := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 	fetch := func(ctx context.Context) (*metadata, time.Duration, error) {
-		m, err := discover(ctx, c, issuer)
-		if err == nil {
-			err = m.check(issuer, insecureHTTP, login)
-		}
+		r, err := c.get(ctx, url, http.Header{"Accept": {"application/json"}})
 		if err != nil {
+			return nil, 0, fmt.Errorf("discovery: %w", err)
+		}
+		m := &metadata{}
+		if json.Unmarshal(r.body, m) != nil {
+			return nil, 0, unavailable("discovery: the document is not JSON of the expected shape")
+		}
+		if err := m.check(issuer, insecureHTTP, login); err != nil {
 			return nil, 0, fmt.Errorf("discovery: %w", err)
 		}
 		return m, maxMetadataAge, nil
@@ -55,23 +60,10 @@ func keyAddress(meta *latest[*metadata]) func(context.Context) (string, error) {
 	}
 }
 
-func discover(ctx context.Context, c *client, issuer string) (*metadata, error) {
-	url := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
-	r, err := c.get(ctx, url, http.Header{"Accept": {"application/json"}})
-	if err != nil {
-		return nil, err
-	}
-	m := &metadata{}
-	if json.Unmarshal(r.body, m) != nil {
-		return nil, unavailable("the discovery document is not JSON of the expected shape")
-	}
-	return m, nil
-}
-
 // check refuses metadata of another issuer (Discovery 1.0 §4.3) and endpoints that could not be asked safely.
 func (m *metadata) check(issuer string, insecureHTTP, login bool) error {
 	if m.Issuer != issuer {
-		return unavailable("the discovery document is another issuer's: compare issuer in the configuration, letter by letter")
+		return unavailable("the document is another issuer's: compare issuer in the configuration, letter by letter")
 	}
 	endpoints := []struct {
 		name, url string
@@ -89,7 +81,7 @@ func (m *metadata) check(issuer string, insecureHTTP, login bool) error {
 			continue
 		}
 		if err := checkURL(e.url, insecureHTTP, true); err != nil {
-			return fmt.Errorf("%w: the discovery document's %s: %w", session.ErrUnavailable, e.name, err)
+			return fmt.Errorf("%w: the document's %s: %w", session.ErrUnavailable, e.name, err)
 		}
 	}
 	return nil

@@ -160,17 +160,13 @@ func (i *jwtIssuer) session(name string, raw session.Secret, claims map[string]a
 		AuthenticatedAt:       t.auth,
 		ExpiresAt:             t.exp,
 		Tokens:                session.Tokens{Type: "Bearer", Access: raw, ExpiresAt: t.exp},
+		Properties:            map[string]string{},
 	}
-	for property, value := range map[string]string{
-		"scope":     strings.Join(scopes(claims), " "),
-		"client_id": cmp.Or(text(claims["client_id"]), text(claims["azp"])),
-	} {
-		if value != "" {
-			if s.Properties == nil {
-				s.Properties = map[string]string{}
-			}
-			s.Properties[property] = value
-		}
+	if list := scopes(claims); list != nil {
+		s.Properties["scope"] = strings.Join(list, " ")
+	}
+	if client := cmp.Or(text(claims["client_id"]), text(claims["azp"])); client != "" {
+		s.Properties["client_id"] = client
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"golang.org/x/oauth2"
@@ -137,16 +138,9 @@ func (o *OIDC) renewedIdentity(old session.Identity, claims map[string]any, fres
 	if id.Email == "" {
 		id.Email, id.EmailVerified = old.Email, old.EmailVerified
 	}
-	if fresh {
-		return id
+	if kept := (&session.Session{Identity: old}).Clone().Identity.Claims; kept != nil && !fresh {
+		maps.Copy(kept, id.Claims)
+		id.Claims = kept
 	}
-	kept := (&session.Session{Identity: old}).Clone().Identity.Claims
-	for name, value := range id.Claims {
-		if kept == nil {
-			kept = map[string]any{}
-		}
-		kept[name] = value
-	}
-	id.Claims = kept
 	return id
 }

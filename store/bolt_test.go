@@ -17,7 +17,7 @@ func TestBolt(t *testing.T) {
 	t.Parallel()
 	sessiontest.TestStore(t, func(t *testing.T, now func() time.Time) session.Store {
 		return newBolt(t, now)
-	}, sessiontest.StoreOptions{})
+	})
 }
 
 func newBolt(t testing.TB, now func() time.Time) *Bolt {

@@ -15,7 +15,7 @@ import (
 func TestMemory(t *testing.T) {
 	sessiontest.TestStore(t, func(t *testing.T, now func() time.Time) session.Store {
 		return newMemory(t, MemoryOptions{}, now)
-	}, sessiontest.StoreOptions{})
+	})
 }
 
 func newMemory(t testing.TB, o MemoryOptions, now func() time.Time) *Memory {

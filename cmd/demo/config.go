@@ -36,32 +36,21 @@ type configuration struct {
 	Application            string // URL
 }
 
-// render fills the template. Values are written as JSON strings, which YAML reads as they are meant.
-func (c configuration) render() ([]byte, error) {
-	t, err := template.New("demo.yaml").Option("missingkey=error").Funcs(template.FuncMap{
+// write fills the template into a file in dir, for this user's eyes only, and returns its path. Values are written as
+// JSON strings, which YAML reads as they are meant.
+func (c configuration) write(dir string) (string, error) {
+	t := template.Must(template.New("demo.yaml").Funcs(template.FuncMap{
 		"q": func(s string) (string, error) {
 			b, err := json.Marshal(s)
 			return string(b), err
 		},
-	}).Parse(configTemplate)
-	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
+	}).Parse(configTemplate))
 	var b bytes.Buffer
 	if err := t.Execute(&b, c); err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	return b.Bytes(), nil
-}
-
-// write renders the configuration into dir, for this user's eyes only, and returns its path.
-func (c configuration) write(dir string) (string, error) {
-	b, err := c.render()
-	if err != nil {
-		return "", err
+		return "", fmt.Errorf("configuration: %w", err)
 	}
 	path := filepath.Join(dir, configFile)
-	if err := os.WriteFile(path, b, 0o600); err != nil {
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
 		return "", fmt.Errorf("configuration: %w", err)
 	}
 	return path, nil

@@ -91,7 +91,7 @@ func (d *demo) configure() error {
 	if d.configPath, err = d.config.write(d.o.data); err != nil {
 		return err
 	}
-	d.gateway = newGateway(d.o.gateway, d.configPath, filepath.Join(d.o.data, logFile), d.out)
+	d.gateway = &gateway{binary: d.o.gateway, config: d.configPath, log: filepath.Join(d.o.data, logFile), out: d.out}
 	return nil
 }
 

@@ -203,7 +203,9 @@ func TestFlagsAreChecked(t *testing.T) {
 
 func TestConfigurationIsYAMLWhateverTheValues(t *testing.T) {
 	c := configuration{Listen: "127.0.0.1:4180", PublicURL: `a "b": {c} # \d`, Application: "é\n"}
-	b, err := c.render()
+	path, err := c.write(t.TempDir())
+	require.NoError(t, err)
+	b, err := os.ReadFile(path)
 	require.NoError(t, err)
 	var got struct {
 		Listen    string `yaml:"listen"`

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,14 +23,9 @@ type gateway struct {
 	binary, config, log string
 	out                 *printer
 
-	mu       sync.Mutex
-	answered bool // it has answered once
-	pid      int
-	restarts int
-}
-
-func newGateway(binary, config, log string, out *printer) *gateway {
-	return &gateway{binary: binary, config: config, log: log, out: out}
+	answered atomic.Bool // it has answered once
+	pid      atomic.Int64
+	restarts atomic.Int64
 }
 
 // run keeps the process running until ctx ends, stops it then and returns nil. It gives up when the process ends before
@@ -43,14 +40,15 @@ func (g *gateway) run(ctx context.Context, log *os.File) error {
 		if bad++; time.Since(began) >= soundAfter {
 			bad = 0
 		}
-		if !g.restart() || bad >= maxBadStarts {
-			return fmt.Errorf("the gateway does not stay up (%v); the end of %s:\n%s", describe(err), g.log, tail(g.log))
+		if !g.answered.Load() || bad >= maxBadStarts {
+			return fmt.Errorf("the gateway does not stay up (%w); the end of %s:\n%s", err, g.log, tail(g.log))
 		}
-		g.out.say(fmt.Sprintf("The gateway has ended (%v). Starting it again.", describe(err)))
+		g.restarts.Add(1)
+		g.out.say(fmt.Sprintf("The gateway has ended (%v). Starting it again.", err))
 	}
 }
 
-// once runs the process until it ends or ctx does; then it is asked to stop, and waited for.
+// once runs the process until it ends, which is an error, or ctx does; then it is asked to stop, and waited for.
 func (g *gateway) once(ctx context.Context, log *os.File) error {
 	cmd := exec.CommandContext(ctx, g.binary, "serve", "--config", g.config)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -60,42 +58,11 @@ func (g *gateway) once(ctx context.Context, log *os.File) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	g.mu.Lock()
-	g.pid = cmd.Process.Pid
-	again := g.restarts > 0
-	g.mu.Unlock()
-	if again {
+	g.pid.Store(int64(cmd.Process.Pid))
+	if g.restarts.Load() > 0 {
 		g.out.say(fmt.Sprintf("Gateway pid %d", cmd.Process.Pid))
 	}
-	return cmd.Wait()
-}
-
-// restart counts a restart; false when there shall be none, because the gateway has never answered.
-func (g *gateway) restart() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.restarts++
-	return g.answered
-}
-
-func (g *gateway) hasAnswered() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.answered = true
-}
-
-// state returns the process id and how often it has been restarted.
-func (g *gateway) state() (pid, restarts int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.pid, g.restarts
-}
-
-func describe(err error) string {
-	if err == nil {
-		return "exit status 0"
-	}
-	return err.Error()
+	return cmp.Or(cmd.Wait(), errors.New("exit status 0"))
 }
 
 // tail returns the last lines of a file.

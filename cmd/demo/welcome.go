@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -47,7 +46,7 @@ func (d *demo) welcome(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	d.gateway.hasAnswered()
+	d.gateway.answered.Store(true)
 	d.out.say(d.message())
 	return nil
 }
@@ -93,7 +92,6 @@ func answers(ctx context.Context, client *http.Client, url string) error {
 }
 
 func (d *demo) message() string {
-	pid, _ := d.gateway.state()
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	line := func(name, format string, args ...any) {
@@ -107,7 +105,7 @@ func (d *demo) message() string {
 	line("Tokens", "live %s: reload the page now and then and see them renewed", d.o.tokenTTL)
 	line("Configuration", "%s", d.configPath)
 	line("Sessions", "%s", filepath.Join(d.o.data, storeFile))
-	line("Gateway pid", "%d (kill it: it is started again, and you are still signed in)", pid)
+	line("Gateway pid", "%d (kill it: it is started again, and you are still signed in)", d.gateway.pid.Load())
 	line("Gateway log", "%s", d.gateway.log)
 	line("Provider", "%s/", d.config.Issuer)
 	line("Application", "%s/ (without the gateway: nobody is signed in)", d.config.Application)
@@ -118,11 +116,10 @@ func (d *demo) message() string {
 
 // facts are the page's lines about what happens behind the scenes.
 func (d *demo) facts() []application.Fact {
-	pid, restarts := d.gateway.state()
 	return []application.Fact{
-		{ID: "renewals", Name: "Times the gateway has renewed tokens", Value: strconv.Itoa(d.provider.TokenCalls("refresh_token"))},
+		{ID: "renewals", Name: "Times the gateway has renewed tokens", Value: fmt.Sprint(d.provider.TokenCalls("refresh_token"))},
 		{ID: "token-ttl", Name: "Tokens live", Value: d.o.tokenTTL.String()},
-		{ID: "gateway-pid", Name: "The gateway's process", Value: strconv.Itoa(pid)},
-		{ID: "restarts", Name: "Times it was started again", Value: strconv.Itoa(restarts)},
+		{ID: "gateway-pid", Name: "The gateway's process", Value: fmt.Sprint(d.gateway.pid.Load())},
+		{ID: "restarts", Name: "Times it was started again", Value: fmt.Sprint(d.gateway.restarts.Load())},
 	}
 }

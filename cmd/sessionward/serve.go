@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,8 +40,15 @@ func (c *cli) serve(path string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from then on a signal has its usual effect
+	ballast := make([]byte, ballastBytes)
+	defer runtime.KeepAlive(ballast)
 	return server.Run(ctx, cfg, newLog(c.err, cfg.Log))
 }
+
+// ballastBytes has the garbage collector run as seldom as in a process that keeps so much more alive: a gateway with few
+// sessions keeps little and makes much that is soon garbage, and would collect many times a second. Nothing ever touches
+// the pages, so this is address space and not memory; GOGC and GOMEMLIMIT mean what they always do.
+const ballastBytes = 16 << 20
 
 // newLog returns the logger o describes. Load has checked o.
 func newLog(w io.Writer, o config.LogOptions) *slog.Logger {

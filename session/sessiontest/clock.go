@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Clock is a clock for tests. It stands still until Advance or Set moves it, and is safe for concurrent use. Give its
+// Clock is a clock for tests. It stands still until Advance moves it, and is safe for concurrent use. Give its
 // Now method to whatever takes a Now field.
 type Clock struct {
 	mu  sync.Mutex
@@ -27,11 +27,4 @@ func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
-}
-
-// Set makes the clock show t.
-func (c *Clock) Set(t time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = t
 }

@@ -14,28 +14,15 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
-// StoreOptions adapts TestStore to what a store is made for. The zero value asks for everything.
-type StoreOptions struct {
-	// MaxData is the largest Data the store is asked to keep, in bytes. Zero: 1 MiB.
-	MaxData int
-	// Keys is how many records the test of many keys writes. Zero: 1000.
-	Keys int
-}
-
-func (o StoreOptions) withDefaults() StoreOptions {
-	if o.MaxData == 0 {
-		o.MaxData = 1 << 20
-	}
-	if o.Keys == 0 {
-		o.Keys = 1000
-	}
-	return o
-}
+// What every store must be able to keep.
+const (
+	largeData = 1 << 20 // bytes of one record's Data
+	manyKeys  = 1000
+)
 
 // TestStore holds a store against the contract of session.Store, and of session.Sweeper when it is one. open returns
 // a new and empty store each time it is called, which takes the time from now; TestStore closes it.
-func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) session.Store, opts StoreOptions) {
-	opts = opts.withDefaults()
+func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) session.Store) {
 	tests := []struct {
 		name string
 		run  func(t *testing.T, c *storeCase)
@@ -74,7 +61,7 @@ func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) sessi
 		{"the store agrees with a map", testModel},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { tt.run(t, newStoreCase(t, open, opts)) })
+		t.Run(tt.name, func(t *testing.T) { tt.run(t, newStoreCase(t, open)) })
 	}
 }
 
@@ -82,14 +69,13 @@ func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) sessi
 type storeCase struct {
 	session.Store
 	clock *Clock
-	opts  StoreOptions
 	ctx   context.Context
 }
 
-func newStoreCase(t *testing.T, open func(*testing.T, func() time.Time) session.Store, opts StoreOptions) *storeCase {
+func newStoreCase(t *testing.T, open func(*testing.T, func() time.Time) session.Store) *storeCase {
 	t.Helper()
 	clock := NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	c := &storeCase{Store: open(t, clock.Now), clock: clock, opts: opts, ctx: t.Context()}
+	c := &storeCase{Store: open(t, clock.Now), clock: clock, ctx: t.Context()}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

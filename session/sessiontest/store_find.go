@@ -17,11 +17,7 @@ func (c *storeCase) fill(t *testing.T, n int, term string) []string {
 	t.Helper()
 	var keys []string
 	for i := range n {
-		j := (i * 7919) % n
-		if n%7919 == 0 {
-			j = i
-		}
-		key := fmt.Sprintf("key-%06d", j)
+		key := fmt.Sprintf("key-%06d", (i*7919)%n) // a prime: every number below n comes once
 		c.put(t, key, session.Record{Terms: []string{term}})
 		c.put(t, key+"-other", session.Record{Terms: []string{term + "-other"}})
 		keys = append(keys, key)
@@ -95,7 +91,7 @@ func testFindAgain(t *testing.T, c *storeCase) {
 // large data makes stores that map files into memory map them anew.
 func testFindAndWrite(t *testing.T, c *storeCase) {
 	keys := c.fill(t, 12, "user:a")
-	large := make([]byte, c.opts.MaxData)
+	large := make([]byte, largeData)
 	done := make(chan error, 1)
 	go func() {
 		for k, err := range c.Find(c.ctx, "user:a", "") {
@@ -124,17 +120,19 @@ func testFindAndWrite(t *testing.T, c *storeCase) {
 
 func testFindExact(t *testing.T, c *storeCase) {
 	terms := append(awkward(), "user:a", "user:ab", "user:", "user:a\x00", "user:a/", "user:a:", "USER:A", "user:ä")
+	keys := func(i int) (keys []string) {
+		for _, begin := range []string{"\x00b", ":b", "a", "b", "k"} {
+			keys = append(keys, fmt.Sprintf("%s-%03d", begin, i))
+		}
+		return keys
+	}
 	for i, term := range terms {
-		for j, key := range []string{"a", "b", "\x00b", ":b", fmt.Sprintf("k%03d", i)} {
-			if j < 4 {
-				key = fmt.Sprintf("%s-%03d", key, i)
-			}
+		for _, key := range keys(i) {
 			c.put(t, key, session.Record{Terms: []string{term}})
 		}
 	}
 	for i, term := range terms {
-		want := []string{fmt.Sprintf("\x00b-%03d", i), fmt.Sprintf(":b-%03d", i), fmt.Sprintf("a-%03d", i), fmt.Sprintf("b-%03d", i), fmt.Sprintf("k%03d", i)}
-		require.Equal(t, want, c.find(t, term, ""), "term %q", term)
+		require.Equal(t, keys(i), c.find(t, term, ""), "term %q", term)
 	}
 	for _, term := range []string{"user", "user:abc", "ser:a", "a\x00\x00", "user:a\x00b"} {
 		require.Empty(t, c.find(t, term, ""), "term %q", term)

@@ -27,10 +27,9 @@ func everyone(n int, f func(i int) error) error {
 
 func testManyKeys(t *testing.T, c *storeCase) {
 	const writers, users = 32, 10
-	n := c.opts.Keys
 	name := func(i int) (key, user string) { return fmt.Sprintf("key-%06d", i), fmt.Sprintf("user:%d", i%users) }
 	require.NoError(t, everyone(writers, func(w int) error {
-		for i := w; i < n; i += writers {
+		for i := w; i < manyKeys; i += writers {
 			key, user := name(i)
 			r := session.Record{Data: []byte(key), Terms: []string{user, "all"}, ExpiresAt: c.in(time.Hour)}
 			if _, err := c.Swap(c.ctx, key, r); err != nil {
@@ -40,7 +39,7 @@ func testManyKeys(t *testing.T, c *storeCase) {
 		return nil
 	}))
 	want := make(map[string][]string)
-	for i := range n {
+	for i := range manyKeys {
 		key, user := name(i)
 		want[user], want["all"] = append(want[user], key), append(want["all"], key)
 		r, err := c.Get(c.ctx, key)

@@ -53,8 +53,8 @@ func (m *storeModel) live(key string) (session.Record, bool) {
 
 func (m *storeModel) swap(rt *rapid.T) {
 	key := m.key(rt)
-	current, _ := m.live(key)
-	if _, ok := m.live(key); !ok {
+	current, ok := m.live(key)
+	if !ok {
 		current.Version = 0
 	}
 	r := session.Record{

@@ -3,7 +3,6 @@ package application
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -48,28 +47,8 @@ func unix(seconds float64) time.Time {
 // relative says when t is, seen from now.
 func relative(t, now time.Time) string {
 	d := t.Sub(now).Round(time.Second)
-	switch {
-	case d > 0:
-		return "in " + span(d)
-	case d < 0:
-		return span(-d) + " ago"
-	default:
-		return "now"
+	if d < 0 {
+		return (-d).String() + " ago"
 	}
-}
-
-// span writes d, which is at least a second, in its two greatest units.
-func span(d time.Duration) string {
-	seconds := int(d / time.Second)
-	minutes, hours := seconds/60, seconds/3600
-	switch {
-	case hours >= 48:
-		return fmt.Sprintf("%d d %d h", hours/24, hours%24)
-	case hours > 0:
-		return fmt.Sprintf("%d h %d min", hours, minutes%60)
-	case minutes > 0:
-		return fmt.Sprintf("%d min %d s", minutes, seconds%60)
-	default:
-		return fmt.Sprintf("%d s", seconds)
-	}
+	return "in " + d.String()
 }

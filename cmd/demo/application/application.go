@@ -20,8 +20,6 @@ type Options struct {
 	Facts func() []Fact `yaml:"-"`
 	// EventEvery is the time between two events of /events; 0: 1 s.
 	EventEvery time.Duration `yaml:"event_every"`
-	// LogoutPath is where the page's sign-out link leads; "": /_session/logout.
-	LogoutPath string `yaml:"logout_path"`
 }
 
 // Fact is one line of the page. ID, when not empty, is the value's id attribute.
@@ -59,7 +57,6 @@ const maxEvents = 3600
 //	POST /echo     the body, back while it arrives
 //	GET  any other path: the page
 func New(o Options) *Application {
-	o.LogoutPath = cmp.Or(o.LogoutPath, "/_session/logout")
 	o.EventEvery = cmp.Or(o.EventEvery, time.Second)
 	if o.Now == nil {
 		o.Now = time.Now

@@ -49,7 +49,7 @@ func TestPageShowsIdentity(t *testing.T) {
 	body := w.Body.String()
 	for _, want := range []string{
 		"Hello, Alice Liddell", "<li>admins</li><li>staff</li>", `<th scope="row">X-Forwarded-User</th><td>u-1</td>`,
-		"in 1 h 30 min", "issued 12 s ago, ends in 48 s", `<dd id="renewals">3</dd>`, `href="/_session/logout"`,
+		"in 1h30m0s", "issued 12s ago, ends in 48s", `<dd id="renewals">3</dd>`, `href="/_session/logout"`,
 		"All other headers of GET example.com/any/where (1)", `<html lang="en">`, "prefers-color-scheme: dark",
 	} {
 		require.Contains(t, body, want)

@@ -15,7 +15,6 @@ type view struct {
 	Identity []header
 	Others   []header
 	Facts    []Fact
-	Logout   string
 	Time     string
 }
 
@@ -29,7 +28,6 @@ type header struct {
 func (a *Application) view(r *http.Request) view {
 	v := view{
 		Request: r.Method + " " + r.Host + r.URL.EscapedPath(),
-		Logout:  a.o.LogoutPath,
 		Time:    a.o.Now().UTC().Format("15:04:05 UTC"),
 		Name: first(r.Header, "X-Sessionward-Name", "X-Sessionward-User", "X-Forwarded-Preferred-Username",
 			"X-Forwarded-User", "X-Auth-Request-Preferred-Username", "X-Auth-Request-User", "Remote-User"),

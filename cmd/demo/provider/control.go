@@ -12,33 +12,28 @@ import (
 
 // control counts requests and disturbs them.
 type control struct {
-	mu     sync.Mutex
-	calls  map[string]int // by path
-	grants map[string]int // by grant type, at the token endpoint
-	delays map[string]time.Duration
-	faults map[string]fault
+	mu       sync.Mutex
+	calls    map[string]int         // by path
+	grants   map[string]int         // by grant type, at the token endpoint
+	troubles map[string]disturbance // by path
 }
 
-type fault struct {
-	status int
+// disturbance is what is done to a request.
+type disturbance struct {
+	delay  time.Duration
+	status int // 0: the provider answers
 	body   string
 }
 
 func newControl() *control {
-	return &control{
-		calls: map[string]int{}, grants: map[string]int{}, delays: map[string]time.Duration{}, faults: map[string]fault{},
-	}
+	return &control{calls: map[string]int{}, grants: map[string]int{}, troubles: map[string]disturbance{}}
 }
 
 // interferes counts the request, delays it, and reports whether it answered in the provider's place.
 func (c *control) interferes(w http.ResponseWriter, r *http.Request) bool {
-	grant := ""
-	if r.URL.Path == TokenPath {
-		grant = r.FormValue("grant_type")
-	}
-	delay, f, broken := c.note(r.URL.Path, grant)
-	if delay > 0 {
-		t := time.NewTimer(delay)
+	d := c.note(r)
+	if d.delay > 0 {
+		t := time.NewTimer(d.delay)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -46,20 +41,24 @@ func (c *control) interferes(w http.ResponseWriter, r *http.Request) bool {
 			return true
 		}
 	}
-	if !broken {
+	if d.status == 0 {
 		return false
 	}
-	if strings.HasPrefix(f.body, "{") {
+	if strings.HasPrefix(d.body, "{") {
 		w.Header().Set("Content-Type", "application/json")
 	}
-	w.WriteHeader(f.status)
-	_, _ = io.WriteString(w, f.body)
+	w.WriteHeader(d.status)
+	_, _ = io.WriteString(w, d.body)
 	return true
 }
 
 // note counts a request and returns what is to be done to it. A path or grant nobody knows is counted under "", so that
 // the maps stay small.
-func (c *control) note(path, grant string) (time.Duration, fault, bool) {
+func (c *control) note(r *http.Request) disturbance {
+	path, grant := r.URL.Path, ""
+	if path == TokenPath {
+		grant = r.FormValue("grant_type")
+	}
 	if !slices.Contains(paths(), path) {
 		path = ""
 	}
@@ -72,8 +71,16 @@ func (c *control) note(path, grant string) (time.Duration, fault, bool) {
 	if path == TokenPath {
 		c.grants[grant]++
 	}
-	f, broken := c.faults[path]
-	return c.delays[path], f, broken
+	return c.troubles[path]
+}
+
+// disturb changes what is done to requests for path.
+func (c *control) disturb(path string, change func(*disturbance)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.troubles[path]
+	change(&d)
+	c.troubles[path] = d
 }
 
 func paths() []string {
@@ -101,25 +108,20 @@ func (p *Provider) TokenCalls(grant string) int {
 // Delay makes every request for path, which is one of the Path constants, wait for d before it is looked at; 0 ends
 // that. A request whose client goes away in the meantime is dropped.
 func (p *Provider) Delay(path string, d time.Duration) {
-	p.control.mu.Lock()
-	defer p.control.mu.Unlock()
-	p.control.delays[path] = d
+	p.control.disturb(path, func(t *disturbance) { t.delay = d })
 }
 
 // Fail makes every request for path, which is one of the Path constants, be answered with status and body until Heal. A body
 // that begins with '{' is sent as JSON.
 func (p *Provider) Fail(path string, status int, body string) {
-	p.control.mu.Lock()
-	defer p.control.mu.Unlock()
-	p.control.faults[path] = fault{status, body}
+	p.control.disturb(path, func(t *disturbance) { t.status, t.body = status, body })
 }
 
 // Heal ends all that Delay and Fail began. Requests that already wait go on waiting.
 func (p *Provider) Heal() {
 	p.control.mu.Lock()
 	defer p.control.mu.Unlock()
-	clear(p.control.delays)
-	clear(p.control.faults)
+	clear(p.control.troubles)
 }
 
 // SetUser adds u, or replaces the user with u's subject. Tokens made from now on and every later answer of userinfo and

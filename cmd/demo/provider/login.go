@@ -13,7 +13,7 @@ import (
 // authorize begins a sign-in and ties it to the browser.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithValue(r.Context(), browserKey{}, p.browser(w, r))
-	p.op.ServeHTTP(p.addIssuer(w), r.WithContext(ctx))
+	p.op.ServeHTTP(&issuerWriter{w, p.issuer}, r.WithContext(ctx))
 }
 
 // callback sends the browser back to the client with a code, if the sign-in is this browser's.
@@ -22,7 +22,7 @@ func (p *Provider) callback(w http.ResponseWriter, r *http.Request) {
 		p.pages.problem(w, http.StatusBadRequest, strayRequest)
 		return
 	}
-	p.op.ServeHTTP(p.addIssuer(w), r)
+	p.op.ServeHTTP(&issuerWriter{w, p.issuer}, r)
 }
 
 const strayRequest = "This sign-in has expired, is finished, or was begun in another browser. Go back to the application and sign in from there."
@@ -52,7 +52,7 @@ func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authReq
 		return
 	}
 	if slices.Contains(a.in.Prompt, oidc.PromptNone) {
-		op.AuthRequestError(p.addIssuer(w), r, a, oidc.ErrLoginRequired(), p.op)
+		op.AuthRequestError(&issuerWriter{w, p.issuer}, r, a, oidc.ErrLoginRequired(), p.op)
 		return
 	}
 	p.pages.login(w, http.StatusOK, loginPage{Request: a.id, Client: a.clientID, Username: a.in.LoginHint})

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
@@ -60,7 +59,11 @@ func New(o Options) (*Provider, error) {
 		log:     o.Log,
 		secure:  strings.HasPrefix(o.Issuer, "https://"),
 	}
-	if p.op, err = op.NewProvider(protocolConfig(), p.store, op.StaticIssuer(o.Issuer), protocolOptions(p.secure)...); err != nil {
+	options := []op.Option{op.WithCORSOptions(nil)} // the library's default lets every origin read answers with the user's cookies
+	if !p.secure {
+		options = append(options, op.WithAllowInsecure())
+	}
+	if p.op, err = op.NewProvider(protocolConfig(), p.store, op.StaticIssuer(o.Issuer), options...); err != nil {
 		return nil, fmt.Errorf("provider: set up protocol: %w", err)
 	}
 	return p, nil
@@ -80,15 +83,6 @@ func protocolConfig() *op.Config {
 	}
 	_, _ = rand.Read(c.CryptoKey[:]) // never fails: crypto/rand ends the process instead
 	return c
-}
-
-func protocolOptions(secure bool) []op.Option {
-	// The library's default lets every origin read answers with the user's cookies.
-	opts := []op.Option{op.WithCORSOptions(nil)}
-	if !secure {
-		opts = append(opts, op.WithAllowInsecure())
-	}
-	return opts
 }
 
 // ServeHTTP implements http.Handler.
@@ -113,9 +107,4 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.op.ServeHTTP(w, r)
 	}
-}
-
-// context returns r's context with the issuer the library expects to find there.
-func (p *Provider) context(r *http.Request) context.Context {
-	return op.ContextWithIssuer(r.Context(), p.issuer)
 }

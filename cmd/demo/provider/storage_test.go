@@ -79,7 +79,7 @@ func TestRejectsSignInsBeyondTheLimitUntilOldOnesExpire(t *testing.T) {
 	now := time.Now()
 	s.o.Now = func() time.Time { return now }
 	for i := range maxRequests {
-		s.requests[strconv.Itoa(i)] = &authRequest{expiresAt: now.Add(time.Minute)}
+		s.requests[strconv.Itoa(i)] = &authRequest{expiring: expiring{now.Add(time.Minute)}}
 	}
 	_, err := s.CreateAuthRequest(t.Context(), pkce(), "")
 	require.ErrorIs(t, err, oidc.ErrServerError())

@@ -42,6 +42,15 @@ func TestExpressionVariables(t *testing.T) {
 	}
 }
 
+func TestExpressionHasNoSessionVariablesWithoutSession(t *testing.T) {
+	f := &facts{variables: sessionVariables()}
+	for name := range f.variables {
+		v, known := f.ResolveName(name)
+		require.Equal(t, name == "authenticated", known, name)
+		require.NotEqual(t, true, v, name)
+	}
+}
+
 func TestExpressionErrorDenies(t *testing.T) {
 	for _, e := range []string{
 		`request.headers["missing"] == "1"`,

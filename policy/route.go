@@ -83,9 +83,9 @@ func compileRoute(o RouteOptions, index int, x *expressions) (*compiledRoute, er
 	return c, errors.Join(
 		checkName(o.Name),
 		c.setAccess(),
-		compileList(&c.hosts, "hosts", o.Hosts, parseHost, ""),
-		compileList(&c.paths, "paths", o.Paths, parsePath, "/"),
-		compileList(&c.methods, "methods", o.Methods, parseMethod, ""),
+		compileList(&c.hosts, "hosts", or(o.Hosts, ""), parseHost),
+		compileList(&c.paths, "paths", or(o.Paths, "/"), parsePath),
+		compileList(&c.methods, "methods", or(o.Methods, ""), parseMethod),
 		c.setRule(o.Require, x),
 	)
 }
@@ -126,11 +126,16 @@ func (c *compiledRoute) setAccess() error {
 	return nil
 }
 
-// compileList parses every item into dst, or the fallback when there is none.
-func compileList[T any](dst *[]T, field string, items []string, parse func(string) (T, error), fallback ...string) error {
+// or returns items, or the fallback alone when there are none.
+func or(items []string, fallback string) []string {
 	if len(items) == 0 {
-		items = fallback
+		return []string{fallback}
 	}
+	return items
+}
+
+// compileList parses every item into dst.
+func compileList[T any](dst *[]T, field string, items []string, parse func(string) (T, error)) error {
 	var errs []error
 	for i, s := range items {
 		v, err := parse(s)

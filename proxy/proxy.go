@@ -37,7 +37,7 @@ type Passage struct {
 	Watch func() (ended <-chan struct{}, release func())
 }
 
-// Deps are what a Proxy works with. All but Cookies and Log are required. They are shared, not owned.
+// Deps are what a Proxy works with. All but Cookies, Credentials and Log are required. They are shared, not owned.
 type Deps struct {
 	// Headers writes the identity headers.
 	Headers *identity.Headers
@@ -48,6 +48,9 @@ type Deps struct {
 	// Cookies are the gateway's own cookie names, which no upstream sees or sets. A name that ends in '*' stands for
 	// all names that begin with what precedes it.
 	Cookies []string
+	// Credentials are the headers that carry credentials of the gateway's sources, besides Authorization. No upstream
+	// sees them, whatever the credential of a request was, unless it keeps Authorization.
+	Credentials []string
 	// OnError answers a request that the upstream did not. err is an *Error. Nothing has been written before.
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 	// Log receives what goes wrong once a reply has begun; nowhere when nil.

@@ -36,6 +36,9 @@ func (p *Proxy) strip(x *exchange, h http.Header) {
 	if p.options.KeepAuthorization {
 		return
 	}
+	for _, name := range p.deps.Credentials {
+		h.Del(name)
+	}
 	switch x.passage.Place.Kind {
 	case session.KindBearer:
 		delete(h, "Authorization")

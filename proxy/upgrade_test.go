@@ -112,6 +112,7 @@ func TestRejectUpgrade(t *testing.T) {
 		"two lines":        {"Upgrade: websocket", "Upgrade: websocket\nUpgrade: h2c"},
 		"empty":            {"Upgrade: websocket", "Upgrade:"},
 		"TLS":              {"Upgrade: websocket", "Upgrade: TLS/1.2"},
+		"a long s":         {"Upgrade: websocket", "Upgrade: web\u017focket"},
 		"no Connection":    {"Connection: keep-alive, Upgrade\n", ""},
 		"wrong Connection": {"keep-alive, Upgrade", "keep-alive, Upgrades"},
 		"bad version":      {"Version: 13", "Version: 12"},

@@ -171,7 +171,8 @@ func (h *house) openUpstreams() error {
 	own := append(h.site.CookieNames(), h.gate.CookieNames()...)
 	for i, r := range h.cfg.Routes {
 		p, err := proxy.New(r.Upstream, proxy.Deps{
-			Headers: headers[i], Strip: strip, Passage: h.passage, Cookies: own, OnError: h.site.UpstreamError, Log: h.log,
+			Headers: headers[i], Strip: strip, Passage: h.passage, Cookies: own, Credentials: h.credentialHeaders(),
+			OnError: h.site.UpstreamError, Log: h.log,
 		})
 		if err != nil {
 			return fmt.Errorf("route %s: %w", r.Name, err)
@@ -179,6 +180,18 @@ func (h *house) openUpstreams() error {
 		h.upstreams = append(h.upstreams, p)
 	}
 	return nil
+}
+
+// credentialHeaders are the headers in which sources look for credentials: as with cookies, what a client shows us is
+// for no application, also where another credential or none decided.
+func (h *house) credentialHeaders() []string {
+	var names []string
+	for _, p := range h.validator.Places() {
+		if p.Kind == session.KindHeader {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // passage is what the proxy needs to know of the gate's decision.

@@ -26,7 +26,13 @@ func paced(next http.Handler, pause time.Duration) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+			// net/http drops a Content-Length beside it without a word, and both together must end the connection
+			// (RFC 9112 §6.1): whoever went by the length sees another request behind this one.
+			w.Header().Set("Connection", "close")
+		}
 		b := &pacedBody{ReadCloser: r.Body, pause: pause, conn: http.NewResponseController(w)}
+		r = r.WithContext(r.Context()) // a copy: net/http looks at its own to see whether all of the body was read
 		r.Body = b
 		next.ServeHTTP(&pacedReply{ResponseWriter: w, body: b}, r)
 		b.leave(w)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -126,10 +127,21 @@ func (l *latest[T]) begin() *flight {
 	go func() {
 		defer close(f.done)
 		defer cancel()
-		doc, believe, err := l.fetch(ctx)
+		doc, believe, err := l.guarded(ctx)
 		l.settle(doc, believe, err)
 	}()
 	return f
+}
+
+// guarded is fetch, with a panic in it as a failure: no visitor's guard is around it, and a document that trips a parser
+// must not end the process. The value of a panic may quote the document and is left out.
+func (l *latest[T]) guarded(ctx context.Context) (doc T, believe time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = unavailable(fmt.Sprintf("reading the document failed (panic of type %T)", p))
+		}
+	}()
+	return l.fetch(ctx)
 }
 
 // settle takes the outcome of a fetch.

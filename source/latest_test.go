@@ -201,3 +201,23 @@ func TestLatestTellsOfChanges(t *testing.T) {
 		require.Equal(t, []bool{false, true}, told)
 	})
 }
+
+func TestLatestFetchThatPanicsIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := true
+		l := newLatest(func(context.Context) (int, error) {
+			if broken {
+				panic("what the document said")
+			}
+			return 7, nil
+		})
+		_, err := l.get(t.Context())
+		require.ErrorIs(t, err, session.ErrUnavailable)
+		require.NotContains(t, err.Error(), "what the document said")
+		broken = false
+		time.Sleep(5 * time.Second)
+		v, err := l.get(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 7, v)
+	})
+}

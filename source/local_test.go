@@ -315,6 +315,17 @@ func TestABadPasswordFileKeepsTheUsers(t *testing.T) {
 	require.NoError(t, f.Health())
 }
 
+func TestAPasswordFileThatComesBackIsHealthy(t *testing.T) {
+	f := newLocal(t)
+	away := f.path + ".away"
+	require.NoError(t, os.Rename(f.path, away))
+	f.clock.Advance(time.Second)
+	require.ErrorIs(t, f.Health(), session.ErrUnavailable)
+	require.NoError(t, os.Rename(away, f.path))
+	f.clock.Advance(time.Second)
+	require.NoError(t, f.Health())
+}
+
 func TestPasswordsNeedAFile(t *testing.T) {
 	_, hash := NewAPIKey("k")
 	s, err := Open(Options{Name: "keys", Local: &LocalOptions{APIKeys: []APIKey{{ID: "k", Hash: hash, Username: "svc"}}}}, Deps{})

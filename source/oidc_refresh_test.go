@@ -88,17 +88,20 @@ func TestRefreshHonoursRetryAfter(t *testing.T) {
 
 func TestRefreshTakesTokensAndClaims(t *testing.T) {
 	a := newAuthority(t)
+	a.claims["clearance"] = "secret"
 	s := a.oidc()
 	alice := a.mustLogin(s)
+	require.Equal(t, "secret", alice.Identity.Claims["clearance"])
 	a.clock.Advance(time.Minute)
 	a.set(func() {
-		a.claims["groups"] = []string{"ops"}
+		a.claims["groups"], a.claims["clearance"] = []string{"ops"}, nil
 		a.claims["preferred_username"], a.claims["name"], a.claims["email"] = nil, nil, nil
 		a.claims["auth_time"], a.claims["acr"], a.claims["amr"] = a.clock.Now().Unix(), "platinum", []string{"hwk"}
 	})
 	n, err := s.Refresh(t.Context(), alice)
 	require.NoError(t, err)
 	require.Equal(t, []string{"ops"}, n.Identity.Groups, "what the authority no longer says is gone")
+	require.Nil(t, n.Identity.Claims["clearance"])
 	require.Equal(t, []any{"alice", "Alice", "alice@example.com", true}, []any{n.Identity.Username, n.Identity.Name, n.Identity.Email, n.Identity.EmailVerified})
 	require.NotEqual(t, alice.Tokens.Refresh.Reveal(), n.Tokens.Refresh.Reveal())
 	require.NotEqual(t, alice.Tokens.ID.Reveal(), n.Tokens.ID.Reveal())

@@ -52,6 +52,11 @@ func (s *Site) Callback(w http.ResponseWriter, r *http.Request, source string) {
 
 // answered has the source turn the answer into a session.
 func (s *Site) answered(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, a attempt, browser, state string, params url.Values) {
+	client, _ := CanonicalRequest(r.Context())
+	if s.logins.refusals.tooMany(client.ClientIP, s.o.Now()) {
+		s.WriteError(w, r, problemOfError(session.WithRetryAfter(session.ErrTooMany, refusalWindow)))
+		return
+	}
 	if !s.logins.states.spend(a) {
 		if s.hasSession(r) { // the back button, or a page loaded twice
 			s.redirect(w, r, a.ReturnTo, http.StatusSeeOther)
@@ -71,6 +76,9 @@ func (s *Site) answered(w http.ResponseWriter, r *http.Request, src session.Redi
 	})
 	if err == nil {
 		err = s.signIn(w, r, answered)
+	}
+	if errors.Is(err, session.ErrRejected) {
+		s.logins.refusals.note(client.ClientIP, s.o.Now())
 	}
 	if err != nil {
 		s.auditLogin(r, src.Name(), "", err)

@@ -13,12 +13,16 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
+// keyring is a source with passwords that may have been given none, only keys of programs.
+type keyring interface{ HasPasswords() bool }
+
 // logins are the sources people can log in at.
 type logins struct {
 	redirect map[string]session.RedirectLogin
 	password map[string]session.PasswordLogin
 	order    []session.Source
 	states   *states
+	refusals refusals
 }
 
 func newLogins(sources []session.Source, keys *session.KeyRing, now func() time.Time) *logins {
@@ -26,6 +30,9 @@ func newLogins(sources []session.Source, keys *session.KeyRing, now func() time.
 	for _, src := range sources {
 		r, isRedirect := src.(session.RedirectLogin)
 		p, isPassword := src.(session.PasswordLogin)
+		if keys, ok := src.(keyring); ok && !keys.HasPasswords() {
+			isPassword = false
+		}
 		if isRedirect {
 			l.redirect[src.Name()] = r
 		}

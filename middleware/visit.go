@@ -78,6 +78,7 @@ func (s *Site) Visit(next http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 		rec.Header().Set(RequestIDHeader, v.id)
+		r.Header.Set(RequestIDHeader, v.id) // in the place of any a client made up
 		defer s.finish(rec, r, v, began)
 		q, err := s.o.Canonicalizer.Request(r)
 		v.request = q

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -386,4 +387,33 @@ func TestRejectForeignWebSocket(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, res.StatusCode, origin)
 	}
 	require.Equal(t, calls, w.app.count())
+}
+
+// TestRejectMadeUpCodes (S-123): an anonymous client cannot turn callbacks into token calls without end.
+func TestRejectMadeUpCodes(t *testing.T) {
+	w := newWorld(t, worldOptions{})
+	b := w.browser()
+	last := 0
+	for range 50 {
+		state := w.authorizeURL(b).Query().Get("state")
+		last = w.get(b, "/_session/callback/corp?code=made-up&state="+url.QueryEscape(state)).StatusCode
+	}
+	require.Equal(t, http.StatusTooManyRequests, last)
+	require.LessOrEqual(t, w.provider.TokenCalls("authorization_code"), 30)
+}
+
+// TestRequestID: the id of a request is ours, the same for client, application and log.
+func TestRequestID(t *testing.T) {
+	w := newWorld(t, worldOptions{})
+	res := w.rawGet("/public/x", "X-Request-Id: made-up\r\n")
+	id := res.Header.Get("X-Request-Id")
+	require.Equal(t, []string{id}, w.seen(res).Header.Values("X-Request-Id"))
+	require.NotEqual(t, "made-up", id)
+	require.Eventually(t, func() bool { return strings.Contains(w.output.String(), id) }, 5*time.Second, 10*time.Millisecond, "the log line closes after the answer")
+}
+
+// TestKeysAloneAreNoLogin: a local source without passwords is not offered to people.
+func TestKeysAloneAreNoLogin(t *testing.T) {
+	w := newWorld(t, worldOptions{sources: "  - name: robots\n    local: {api_keys: [{id: ci, hash: \"sha256:0000000000000000000000000000000000000000000000000000000000000000\", username: robot}]}\n"})
+	require.Equal(t, http.StatusFound, w.get(w.browser(), "/_session/login").StatusCode, "straight to the one login there is")
 }

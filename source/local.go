@@ -88,6 +88,9 @@ func (l *Local) Health() error {
 	return nil
 }
 
+// HasPasswords reports whether people can log in here at all; otherwise there are only keys of programs.
+func (l *Local) HasPasswords() bool { return l.file != nil }
+
 // VerifyPassword implements session.PasswordLogin. A wrong password, an unknown user and a name or password that
 // cannot be one cost the same work. Failures are counted for the user, whatever the case it is written in and whether
 // it exists or not, and for the client's address; after too many both wait, longer each time.

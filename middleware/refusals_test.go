@@ -1,0 +1,43 @@
+package middleware
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestRejectFloodOfMadeUpCodes (S-123): one address cannot spend the token calls that are everybody's.
+func TestRejectFloodOfMadeUpCodes(t *testing.T) {
+	var r refusals
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	bad, good := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for range maxRefusals {
+		require.False(t, r.tooMany(bad, now))
+		r.note(bad, now)
+	}
+	require.True(t, r.tooMany(bad, now))
+	require.False(t, r.tooMany(good, now), "others do not wait")
+	require.True(t, r.tooMany(bad, now.Add(refusalWindow)), "a full count outlives the turn of a window")
+	require.False(t, r.tooMany(bad, now.Add(2*refusalWindow)), "and is forgotten")
+
+	six := netip.MustParseAddr("2001:db8::1")
+	for i := range maxRefusals {
+		r.note(netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1)), now)
+	}
+	require.True(t, r.tooMany(six, now), "a /64 is one client")
+	require.False(t, r.tooMany(netip.MustParseAddr("2001:db8:0:1::1"), now))
+	r.note(netip.Addr{}, now)
+	require.False(t, r.tooMany(netip.Addr{}, now))
+}
+
+func TestRefusalsAreBounded(t *testing.T) {
+	var r refusals
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i := range 3 * maxRefusers {
+		r.note(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+	}
+	require.LessOrEqual(t, len(r.newer)+len(r.older), 2*maxRefusers)
+}

@@ -116,6 +116,7 @@ func BenchmarkAgainstBare(b *testing.B) {
 		{name: "bearer", addr: quiet.addr, pid: quiet.gateway.cmd.Process.Pid, request: token},
 		{name: "logged", addr: logging.addr, pid: logging.gateway.cmd.Process.Pid, request: cookie(logging)},
 	}
+	idle := rssOf(b, quiet.gateway.cmd.Process.Pid)
 	b.ResetTimer()
 	for range b.N {
 		for range benchRounds {
@@ -125,6 +126,8 @@ func BenchmarkAgainstBare(b *testing.B) {
 		}
 	}
 	report(b, all)
+	b.ReportMetric(idle, "idle-MiB")
+	b.ReportMetric(rssOf(b, quiet.gateway.cmd.Process.Pid), "loaded-MiB")
 }
 
 func benchWorld(upstream string, issuer *tokenIssuer, level string) worldOptions {
@@ -218,6 +221,18 @@ func cpuOf(b *testing.B, pid int) time.Duration {
 	require.NoError(b, err1)
 	require.NoError(b, err2)
 	return time.Duration(user+system) * (time.Second / 100) // USER_HZ
+}
+
+// rssOf is the resident memory of a process.
+func rssOf(b *testing.B, pid int) float64 {
+	b.Helper()
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	require.NoError(b, err)
+	_, rest, ok := strings.Cut(string(data), "VmRSS:")
+	require.True(b, ok)
+	kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	require.NoError(b, err)
+	return kib / 1024
 }
 
 func report(b *testing.B, all []*contender) {

@@ -104,6 +104,7 @@ func openFiles(cfg *config.Config) error {
 		_, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
 		note("tls", err)
 	}
+	note("keys_file", cfg.CheckKeys())
 	if _, err := config.LoadKeys(cfg.KeysFile); !errors.Is(err, fs.ErrNotExist) {
 		note("keys_file", err)
 	}

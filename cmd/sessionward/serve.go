@@ -48,7 +48,7 @@ func (c *cli) serve(path string) error {
 // ballastBytes has the garbage collector run as seldom as in a process that keeps so much more alive: a gateway with few
 // sessions keeps little and makes much that is soon garbage, and would collect many times a second. Nothing ever touches
 // the pages, so this is address space and not memory; GOGC and GOMEMLIMIT mean what they always do.
-const ballastBytes = 16 << 20
+const ballastBytes = 4 << 20
 
 // newLog returns the logger o describes. Load has checked o.
 func newLog(w io.Writer, o config.LogOptions) *slog.Logger {

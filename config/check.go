@@ -69,10 +69,14 @@ func (k *checker) check() error {
 	}
 	k.listen()
 	k.tls()
+	before := len(*k.problems)
 	k.publicURL()
+	k.cookie()
+	if len(*k.problems) == before { // what the rooms say would only repeat it in other words
+		k.room("cookie", k.cookieRooms())
+	}
 	k.prefix()
 	k.returnOrigins()
-	k.cookie()
 	k.limits()
 	k.pages()
 	_, err = policy.ParsePrefixes(c.TrustedProxies)

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/sessionward/sessionward/middleware"
 )
 
 // cookie holds name and attributes against each other: browsers drop a cookie whose name promises what its attributes
@@ -13,7 +15,7 @@ func (k *checker) cookie() {
 	name := strings.ToLower(o.Name)
 	switch {
 	case !validCookieName(o.Name):
-		k.refuse("cookie.name", "use letters, digits, - and _", "%q is not 1 to 64 characters a cookie name can have", cut(o.Name, 80))
+		k.refuse("cookie.name", "use letters, digits, - and _", "%q is not 1 to 40 characters a cookie name can have", cut(o.Name, 80))
 	case strings.HasPrefix(name, "__host-") && o.Domain != "":
 		k.refuse("cookie.name", "begin it with __Secure-, or remove domain", "__Host- promises a cookie without a domain")
 	case strings.HasPrefix(name, "__") && o.Insecure:
@@ -26,6 +28,19 @@ func (k *checker) cookie() {
 		k.refuse("cookie.same_site", "use https, or lax", "none is only kept by browsers on a secure cookie")
 	}
 	k.cookieDomain(o.Domain)
+}
+
+// cookieRooms returns what the rooms that send, seal and strip the cookie say about it when the gateway starts.
+func (k *checker) cookieRooms() error {
+	public, err := url.Parse(k.config.PublicURL)
+	if err != nil {
+		return err // cannot be: publicURL has looked at it
+	}
+	cookies, err := middleware.NewCookies(middleware.CookieOptions(k.config.Cookie), public)
+	if err != nil {
+		return err
+	}
+	return k.stub.useCookies(cookies)
 }
 
 func (k *checker) cookieDomain(domain string) {
@@ -44,12 +59,16 @@ func (k *checker) cookieDomain(domain string) {
 	}
 }
 
-// validCookieName accepts tokens (RFC 6265 §4.1.1).
+// maxCookieName is what a session manager takes, in bytes.
+const maxCookieName = 40
+
+// validCookieName accepts tokens (RFC 6265 §4.1.1) without the star, which stands for many names where cookies are
+// kept from applications.
 func validCookieName(name string) bool {
 	for _, c := range []byte(name) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}*", c) >= 0 {
 			return false
 		}
 	}
-	return name != "" && len(name) <= 64
+	return name != "" && len(name) <= maxCookieName
 }

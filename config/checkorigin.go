@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sessionward/sessionward/middleware"
 )
 
 // listen checks host:port.
@@ -59,6 +61,9 @@ func (k *checker) origin(key, raw string) {
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !k.config.Cookie.Insecure:
 		k.refuse(key, "write https://, or accept that sessions can be taken over with cookie.insecure: true",
 			"%q is plain http to another machine", cut(raw, 80))
+	default:
+		_, err = middleware.ParseOrigin(raw)
+		k.room(key, err)
 	}
 }
 
@@ -106,11 +111,11 @@ func (k *checker) prefix() {
 	prefix := k.config.Prefix
 	ok := strings.HasPrefix(prefix, "/") && len(prefix) <= 64
 	for segment := range strings.SplitSeq(strings.TrimPrefix(prefix, "/"), "/") {
-		plain := strings.Trim(segment, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~") == ""
+		plain := strings.Trim(segment, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == ""
 		ok = ok && plain && segment != "" && segment != "." && segment != ".."
 	}
 	if !ok {
-		k.refuse("prefix", "write a path such as /_session, without a slash at its end", "%q cannot be a prefix", cut(prefix, 80))
+		k.refuse("prefix", "write a path such as /_session of letters, digits, -, _ and ., without a slash at its end", "%q cannot be a prefix", cut(prefix, 80))
 	}
 }
 

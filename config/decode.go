@@ -36,6 +36,9 @@ func (d *decoder) decode(n *node, v reflect.Value, path, owner string) {
 	if _, known := d.places[path]; !known {
 		d.places[path] = n.at
 	}
+	if d.loosens(n, v.Type(), path, owner) {
+		return
+	}
 	t := v.Type()
 	switch {
 	case isScalar(t) && t.Kind() != reflect.Pointer:
@@ -170,6 +173,10 @@ func (d *decoder) table(n *node, v reflect.Value, path, owner string) {
 
 // text decodes values with a written form of their own. The error of a secret is not shown, as it may quote it.
 func (d *decoder) text(n *node, v reflect.Value, path string) {
+	if isSecret(v.Type()) && !n.says() {
+		d.refuse(n, path, "give it a value, or remove the key", "is empty")
+		return
+	}
 	err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.text))
 	switch {
 	case err == nil:

@@ -54,7 +54,13 @@ func (o overlay) one(t reflect.Type, name, value string) {
 	case value == "" && leaf.Kind() != reflect.Slice:
 		o.problems.add(at, "", "unset it, or give it a value", "is empty")
 	default:
-		o.write(at, steps, valueNode(at, leaf, value))
+		n := valueNode(at, leaf, value)
+		if n.shape == sequence && len(n.items) == 0 {
+			// A variable that was left blank by mistake must not take away what the file lists.
+			o.problems.add(at, "", "unset it, or list at least one value", "is empty")
+			return
+		}
+		o.write(at, steps, n)
 	}
 }
 

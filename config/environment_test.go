@@ -46,9 +46,18 @@ func TestEnvironmentReplacesTheOtherWayToGiveASecret(t *testing.T) {
 	require.Equal(t, "direct", c.Sources[0].OIDC.ClientSecret.Reveal())
 }
 
-func TestEnvironmentEmptiesAList(t *testing.T) {
-	c := load(t, "insecure.good.yaml", "SESSIONWARD_RETURN_ORIGINS=")
-	require.Empty(t, c.ReturnOrigins)
+// TestEnvironmentEmptiesNoList: a variable left blank by mistake takes no restriction away, nor anything else.
+func TestEnvironmentEmptiesNoList(t *testing.T) {
+	for _, name := range variableNames(reflect.TypeFor[Config](), "") {
+		for _, value := range []string{"", " ", ",", " , "} {
+			_, leaf, ok := resolveName(reflect.TypeFor[Config](), strings.TrimPrefix(name, EnvPrefix))
+			if !ok || leaf.Kind() != reflect.Slice {
+				continue
+			}
+			_, err := Load("testdata/aliases.good.yaml", []string{name + "=" + value})
+			require.ErrorContains(t, err, name+": is empty; unset it, or list at least one value")
+		}
+	}
 }
 
 // TestEnvironmentServiceLinks: a Kubernetes service named sessionward puts variables of that prefix into every pod of
@@ -75,7 +84,7 @@ func TestEnvironmentIsRefused(t *testing.T) {
 		"no index":       {[]string{"SESSIONWARD_SOURCES_NAME=x"}, `SESSIONWARD_SOURCES_NAME: sets nothing: no setting has this name; did you mean "SESSIONWARD_SOURCES_0_NAME"?`},
 		"empty":          {[]string{"SESSIONWARD_LOG_LEVEL="}, `SESSIONWARD_LOG_LEVEL: is empty; unset it, or give it a value`},
 		"wrong type":     {[]string{"SESSIONWARD_SHUTDOWN_TIMEOUT=10"}, `SESSIONWARD_SHUTDOWN_TIMEOUT: shutdown_timeout: "10" is not a duration; add the unit: 10s for seconds, 10m for minutes`},
-		"wrong value":    {[]string{"SESSIONWARD_PREFIX=a"}, `SESSIONWARD_PREFIX: prefix: "a" cannot be a prefix; write a path such as /_session, without a slash at its end`},
+		"wrong value":    {[]string{"SESSIONWARD_PREFIX=a"}, `SESSIONWARD_PREFIX: prefix: "a" cannot be a prefix; write a path such as /_session of letters, digits, -, _ and ., without a slash at its end`},
 		"gap in a list":  {[]string{"SESSIONWARD_SOURCES_3_NAME=x"}, `SESSIONWARD_SOURCES_3_NAME: sets item 3 of a list that has 1; number the items from 0 without gaps`},
 		"both variables": {[]string{"SESSIONWARD_SOURCES_0_OIDC_CLIENT_SECRET=x", "SESSIONWARD_SOURCES_0_OIDC_CLIENT_SECRET_FILE=secret.txt"}, `SESSIONWARD_SOURCES_0_OIDC_CLIENT_SECRET_FILE: sources[0].oidc.client_secret_file: client_secret is set as well; keep one of them`},
 	}

@@ -70,6 +70,7 @@ func expandScalar(n *node, path string, env lookup, problems *Problems) {
 
 func expandName(n *node, path, name string, env lookup, problems *Problems) string {
 	if !validVariable(name) {
+		n.failed = true
 		// What follows ${ is not shown: it may be part of a password.
 		problems.add(n.at, path, "write ${NAME} with letters, digits and _, or $${ for the text itself",
 			"%s: what follows ${ is not the name of an environment variable", path)
@@ -77,6 +78,7 @@ func expandName(n *node, path, name string, env lookup, problems *Problems) stri
 	}
 	value, ok := env(name)
 	if !ok {
+		n.failed = true
 		problems.add(n.at, path, "set it, or write $${"+name+"} for the text itself",
 			"%s: the environment variable %s is not set", path, name)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/store"
 )
 
 var day = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -170,4 +171,43 @@ func FuzzKeyFile(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, ids, again.IDs())
 	})
+}
+
+// TestKeysMissingBesideStore: a key file that is mounted late must not be replaced by one that ends every session.
+func TestKeysMissingBesideStore(t *testing.T) {
+	dir := t.TempDir()
+	c := &Config{KeysFile: filepath.Join(dir, "keys"), Store: store.Options{Bolt: &store.BoltOptions{Path: filepath.Join(dir, "db")}}}
+	require.NoError(t, os.WriteFile(c.Store.Bolt.Path, []byte("sessions"), 0o600))
+	_, created, err := c.OpenKeys(day)
+	require.ErrorIs(t, err, session.ErrMalformed)
+	require.ErrorContains(t, err, "put the key file back, or remove the store, which ends all sessions")
+	require.False(t, created)
+	require.NoFileExists(t, c.KeysFile)
+
+	memory := &Config{KeysFile: filepath.Join(dir, "memory-keys"), Store: store.Options{Memory: &store.MemoryOptions{}}}
+	_, created, err = memory.OpenKeys(day)
+	require.NoError(t, err)
+	require.True(t, created, "sessions in memory are gone anyway")
+
+	require.NoError(t, os.Truncate(c.Store.Bolt.Path, 0))
+	require.NoError(t, c.CheckKeys(), "a file that was only made holds no sessions")
+	require.NoError(t, os.Remove(c.Store.Bolt.Path))
+	_, created, err = c.OpenKeys(day)
+	require.NoError(t, err)
+	require.True(t, created, "the first start")
+	require.NoError(t, os.WriteFile(c.Store.Bolt.Path, []byte("sessions"), 0o600))
+	_, created, err = c.OpenKeys(day)
+	require.NoError(t, err)
+	require.False(t, created)
+}
+
+// TestKeysMissingAndStoreUnknown: what cannot be looked at may hold sessions.
+func TestKeysMissingAndStoreUnknown(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	c := &Config{KeysFile: filepath.Join(dir, "keys"), Store: store.Options{Bolt: &store.BoltOptions{Path: filepath.Join(file, "db")}}}
+	_, _, err := c.OpenKeys(day)
+	require.ErrorContains(t, err, "it is not known whether there is a store")
+	require.NoFileExists(t, c.KeysFile)
 }

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write what the tests found as what they
 
 // testEnv is the environment of the files in testdata.
 func testEnv() []string {
-	return []string{"SW_TEST_HOST=app.example.com", "SW_TEST_SECRET=s3cret", "SW_TEST_NUMBER=7",
+	return []string{"SW_TEST_HOST=app.example.com", "SW_TEST_SECRET=s3cret", "SW_TEST_NUMBER=7", "SW_TEST_EMPTY=",
 		"SW_TEST_YAML=x\"'\nlisten: 0.0.0.0:1 # ${SW_TEST_SECRET}"}
 }
 

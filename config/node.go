@@ -1,6 +1,9 @@
 package config
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // shape is what a node is.
 type shape int
@@ -18,6 +21,8 @@ type node struct {
 	at    position
 	// text of a scalar, with environment variables filled in.
 	text string
+	// failed marks a text with a variable that could not be filled in, which has been reported.
+	failed bool
 	// empty is a key with nothing behind it; null is an explicit null. Both have no text.
 	empty, null bool
 	entries     []entry // of a mapping, in the order they were written
@@ -67,6 +72,11 @@ func (n *node) remove(key string) {
 
 // blank reports whether nothing was written: the value of a key whose lines are all commented out.
 func (n *node) blank() bool { return n.empty || n.null }
+
+// says reports whether n holds anything at all, were it not known what: it is not blank, no empty text, group or list.
+func (n *node) says() bool {
+	return n.failed || strings.TrimSpace(n.text) != "" || len(n.entries) > 0 || len(n.items) > 0
+}
 
 // describe names the shape of n for messages.
 func (n *node) describe() string {

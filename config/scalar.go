@@ -19,7 +19,7 @@ func (d *decoder) scalar(n *node, v reflect.Value, path, owner string) {
 	case n.blank():
 		d.refuse(n, path, "give it a value, or remove the key to take the default", "has no value")
 	case isDuration(v.Type()):
-		d.duration(n, v, path)
+		d.duration(n, v, path, owner)
 	case isText(v.Type()):
 		d.text(n, v, path)
 	case v.Kind() == reflect.String:
@@ -57,7 +57,7 @@ func (d *decoder) resolve(path string) string {
 	return filepath.Join(d.dir, path)
 }
 
-func (d *decoder) duration(n *node, v reflect.Value, path string) {
+func (d *decoder) duration(n *node, v reflect.Value, path, owner string) {
 	span, err := time.ParseDuration(n.text)
 	if err != nil {
 		hint := "write a number and a unit, such as 30s, 15m or 24h"
@@ -65,6 +65,10 @@ func (d *decoder) duration(n *node, v reflect.Value, path string) {
 			hint = "add the unit: " + n.text + "s for seconds, " + n.text + "m for minutes"
 		}
 		d.refuse(n, path, hint, "%q is not a duration", cut(n.text, 80))
+		return
+	}
+	if effect := withoutIt(owner); span == 0 && effect != "" {
+		d.refuse(n, path, "write how long, or remove the key", "is zero, which would %s", effect)
 		return
 	}
 	v.SetInt(int64(span))

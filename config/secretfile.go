@@ -44,7 +44,7 @@ func readSecret(path string) (string, error) {
 		return "", err
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
-	if text == "" {
+	if strings.TrimSpace(text) == "" {
 		return "", fmt.Errorf("the file %s is empty", path)
 	}
 	return text, nil

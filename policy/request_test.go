@@ -67,6 +67,28 @@ func TestRequestFields(t *testing.T) {
 	require.True(t, q.TLS)
 }
 
+// A method in another case falls past a route that lists it, while many applications serve it all the same.
+func TestRefuseKnownMethodInWrongCase(t *testing.T) {
+	for _, known := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"} {
+		for _, method := range []string{strings.ToLower(known), known[:1] + strings.ToLower(known[1:])} {
+			r := get(t, "/")
+			r.Method = method
+			_, err := new(Canonicalizer).Request(r)
+			refused(t, err, "method")
+			_, err = new(Canonicalizer).Original(Original{Method: method, Scheme: "https", Host: "app.example", Target: "/"})
+			refused(t, err, "method")
+			_, err = NewTable([]RouteOptions{{Name: "a", Methods: []string{method}}})
+			require.Error(t, err, method)
+		}
+	}
+	for _, method := range []string{"GET", "PROPFIND", "propfind", "gets"} {
+		r := get(t, "/")
+		r.Method = method
+		_, err := new(Canonicalizer).Request(r)
+		require.NoError(t, err, "%s: a method nobody registered is its own", method)
+	}
+}
+
 func TestPathCanonicalForm(t *testing.T) {
 	for raw, want := range map[string][2]string{ // target: decoded, escaped
 		"/":                          {"/", "/"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -234,10 +235,10 @@ func parseMethod(s string) (string, error) {
 		return "", nil
 	case !isToken(s):
 		return "", errors.New("not a method")
-	case s == "CONNECT":
+	case knownMethod(s) == http.MethodConnect:
 		return "", errors.New("CONNECT is never served")
-	case s != strings.ToUpper(s) && slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}, strings.ToUpper(s)):
-		return "", fmt.Errorf("methods are case-sensitive; write %s", strings.ToUpper(s))
+	case knownMethod(s) != "" && knownMethod(s) != s:
+		return "", fmt.Errorf("methods are case-sensitive; write %s", knownMethod(s))
 	default:
 		return s, nil
 	}

@@ -91,6 +91,10 @@ func checkMethod(method string, h http.Header) error {
 	if !isToken(method) {
 		return bad("method", "the method is not a token")
 	}
+	if known := knownMethod(method); known != "" && known != method {
+		// Applications that fold case would serve "get" as GET, past a route that lists GET.
+		return bad("method", "the method is a known one in the wrong case")
+	}
 	for _, v := range h["Upgrade"] {
 		for p := range strings.SplitSeq(v, ",") {
 			if name, _, _ := strings.Cut(strings.Trim(p, " \t"), "/"); equalFold(name, "h2c") {
@@ -99,6 +103,19 @@ func checkMethod(method string, h http.Header) error {
 		}
 	}
 	return nil
+}
+
+// knownMethod returns the registered method (RFC 9110 §9.3, RFC 5789) that s is but for its case, "" when there is none.
+func knownMethod(s string) string {
+	for _, m := range [...]string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodTrace, http.MethodConnect,
+	} {
+		if equalFold(s, m) {
+			return m
+		}
+	}
+	return ""
 }
 
 // isToken reports whether s is a token (RFC 9110 §5.6.2).

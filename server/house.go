@@ -51,7 +51,7 @@ func (h *house) openKeys() (err error) {
 	if h.public, err = publicURL(h.cfg); err != nil {
 		return err
 	}
-	keys, created, err := config.LoadOrCreateKeys(h.cfg.KeysFile, time.Now())
+	keys, created, err := h.cfg.OpenKeys(time.Now())
 	if err != nil {
 		return err
 	}

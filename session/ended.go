@@ -18,15 +18,8 @@ type endedSet struct {
 	mu       sync.RWMutex
 	until    map[sessionName]int64
 	watchers map[sessionName]map[*watcher]struct{}
+	closed   bool // nobody looks any more
 }
-
-type watcher struct {
-	done  chan struct{}
-	once  sync.Once
-	timer *time.Timer
-}
-
-func (w *watcher) end() { w.once.Do(func() { close(w.done) }) }
 
 func (e *endedSet) init() {
 	e.until = map[sessionName]int64{}
@@ -48,7 +41,18 @@ func (e *endedSet) add(s *Session, until int64) {
 	defer e.mu.Unlock()
 	e.until[nameOf(s)] = until
 	e.some.Store(true)
-	for w := range e.watchers[nameOf(s)] {
+	e.cutLocked(nameOf(s))
+}
+
+// cut ends the streams of s and remembers nothing: another request may be told otherwise.
+func (e *endedSet) cut(s *Session) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	e.cutLocked(nameOf(s))
+}
+
+func (e *endedSet) cutLocked(name sessionName) {
+	for w := range e.watchers[name] {
 		w.end()
 	}
 }
@@ -64,43 +68,57 @@ func (e *endedSet) sweep(now int64) {
 	e.some.Store(len(e.until) > 0)
 }
 
-// End makes the validator refuse s from this moment, whatever it remembers or is being told, and closes the channels
-// that Watch gave out for it. It does not end s anywhere else.
-func (v *Validator) End(s *Session) {
-	c := v.o.Cache
-	late := c.FreshFor + max(c.StaleFor, c.StaleIfError) + v.o.ResolveTimeout + v.o.RefreshTimeout
-	v.ended.add(s, v.o.Now().Add(late).UnixNano())
-}
-
-// Watch returns a channel that is closed when s ends here, by End or at its absolute end: for streams that outlive the
-// request that was judged. Call release when the stream is over.
-func (v *Validator) Watch(s *Session) (ended <-chan struct{}, release func()) {
-	w := &watcher{done: make(chan struct{})}
-	name := nameOf(s)
-	e := &v.ended
+// watch has w look after wait, and ends it at once where that is due already.
+func (e *endedSet) watch(name sessionName, w *watcher, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.watchers[name] == nil {
 		e.watchers[name] = map[*watcher]struct{}{}
 	}
 	e.watchers[name][w] = struct{}{}
-	if !s.ExpiresAt.IsZero() {
-		w.timer = time.AfterFunc(s.ExpiresAt.Sub(v.o.Now()), w.end)
-	}
-	if _, over := e.until[name]; over {
+	if _, over := e.until[name]; over || e.closed {
 		w.end()
+		return
 	}
-	return w.done, func() { e.release(name, w) }
+	w.timer = time.AfterFunc(wait, w.look)
+}
+
+// again has w look after wait, unless it ended or was released meanwhile.
+func (e *endedSet) again(name sessionName, w *watcher, wait time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, watching := e.watchers[name][w]; watching && !w.over() {
+		w.timer.Reset(wait)
+	}
 }
 
 func (e *endedSet) release(name sessionName, w *watcher) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if w.timer != nil {
-		w.timer.Stop()
-	}
+	w.stop()
 	delete(e.watchers[name], w)
 	if len(e.watchers[name]) == 0 {
 		delete(e.watchers, name)
 	}
+}
+
+// close ends all streams, for nobody looks after them any more.
+func (e *endedSet) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	for _, watchers := range e.watchers {
+		for w := range watchers {
+			w.stop()
+			w.end()
+		}
+	}
+}
+
+// End makes the validator refuse s from this moment, whatever it remembers or is being told, and closes the channels
+// that Watch gave out for it. It does not end s anywhere else.
+func (v *Validator) End(s *Session) {
+	c := v.o.Cache
+	late := c.FreshFor + max(c.StaleFor, c.StaleIfError) + v.o.ResolveTimeout + v.o.RefreshTimeout
+	v.ended.add(s, v.o.Now().Add(late).UnixNano())
 }

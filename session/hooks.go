@@ -14,7 +14,10 @@ const (
 	EndReplaced EndReason = "replaced" // a new login in the same browser took its place
 	EndRevoked  EndReason = "revoked"  // an operator or the authority asked
 	EndRefused  EndReason = "refused"  // the authority refused to renew it
-	EndExpired  EndReason = "expired"  // one of its clocks ran out
+	// EndExpired: one of its clocks ran out. A session is refused from that moment, and told of here when its
+	// record is removed because somebody shows its cookie an hour or more later; what a store forgets by itself
+	// is told of nowhere.
+	EndExpired EndReason = "expired"
 )
 
 // Hooks let a program take part in the life of sessions. The hooks of one kind run in order, each on the result of

@@ -179,6 +179,10 @@ func TestHooks_OnEnd(t *testing.T) {
 	clock.turn(DefaultIdleTimeout)
 	_, err = w.manager.Resolve(t.Context(), cookie)
 	require.ErrorIs(t, err, ErrRejected)
+	require.Len(t, ends, 4, "refused, but not over for good: the clock may be put back")
+	clock.turn(keepEnded)
+	_, err = w.manager.Resolve(t.Context(), cookie)
+	require.ErrorIs(t, err, ErrRejected)
 	require.Equal(t, []end{
 		{a.Handle, EndRevoked}, {a.Handle, EndRevoked}, {b.Handle, EndRefused}, {b.Handle, EndRefused}, {c.Handle, EndExpired}, {c.Handle, EndExpired},
 	}, ends)

@@ -36,10 +36,17 @@ func TestLifetime_TwoClocks(t *testing.T) {
 		clock.turn(time.Nanosecond)
 		_, err = w.manager.Resolve(t.Context(), c)
 		require.ErrorIs(t, err, ErrRejected)
-		require.Zero(t, w.store.len())
-		clock.turn(-5 * time.Minute)
+		clock.turn(keepEnded - time.Nanosecond)
 		_, err = w.manager.Resolve(t.Context(), c)
-		require.ErrorIs(t, err, ErrRejected, "a clock put back brings nothing to life")
+		require.ErrorIs(t, err, ErrRejected)
+		require.NotZero(t, w.store.len(), "the clock may be wrong")
+		clock.turn(time.Nanosecond)
+		_, err = w.manager.Resolve(t.Context(), c)
+		require.ErrorIs(t, err, ErrRejected)
+		require.Zero(t, w.store.len())
+		clock.turn(-5*time.Minute - keepEnded)
+		_, err = w.manager.Resolve(t.Context(), c)
+		require.ErrorIs(t, err, ErrRejected, "a clock put back brings nothing to life that has ended for good")
 	})
 	t.Run("absolute, whatever happens", func(t *testing.T) {
 		clock := newTestClock()
@@ -64,6 +71,46 @@ func TestLifetime_TwoClocks(t *testing.T) {
 		_, err = w.manager.Resolve(t.Context(), c)
 		require.ErrorIs(t, err, ErrRejected)
 	})
+}
+
+// Everybody is refused while the clock shows a time past their end, and nobody is logged out by that. The record is
+// there for an hour more, for the store as well, and no use of it meanwhile prolongs the session.
+func TestLifetime_ClockThatJumpsAheadAndBackLogsOutNobody(t *testing.T) {
+	clock := newTestClock()
+	w := newWorld(t, worldOptions{now: clock.now})
+	s, c := w.login(t, "ann", time.Hour)
+	require.Equal(t, s.EndsAt().Add(keepEnded), w.store.records[storeKey(s.ID)].ExpiresAt)
+	_, err := w.validator.Validate(t.Context(), c)
+	require.NoError(t, err)
+	jump := DefaultIdleTimeout + keepEnded - time.Second
+	clock.turn(jump)
+	for range 3 {
+		_, err = w.validator.Validate(t.Context(), c)
+		require.ErrorIs(t, err, ErrRejected)
+		_, err = w.manager.Touch(t.Context(), s, c)
+		require.ErrorIs(t, err, ErrRejected)
+		_, err = w.manager.Refresh(t.Context(), s)
+		require.ErrorIs(t, err, ErrRejected)
+	}
+	require.Zero(t, w.authority.renewals.Load())
+	clock.turn(-jump)
+	a, err := w.validator.Validate(t.Context(), c)
+	require.NoError(t, err)
+	require.Equal(t, s.EndsAt(), a.Session.EndsAt())
+	require.Equal(t, s.version, a.Session.version, "nothing was written")
+	clock.turn(DefaultIdleTimeout)
+	_, err = w.validator.Validate(t.Context(), c)
+	require.ErrorIs(t, err, ErrRejected, "its own clock goes on")
+}
+
+func TestLifetime_RecordsAreKeptForTimesTheStoreCanWrite(t *testing.T) {
+	for name, tc := range map[string]struct{ end, kept time.Time }{
+		"never":     {time.Time{}, time.Time{}},
+		"usual":     {testStart, testStart.Add(keepEnded)},
+		"last year": {time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)},
+	} {
+		require.Equal(t, tc.kept, keptUntil(&Session{ExpiresAt: tc.end}), name)
+	}
 }
 
 func TestLifetime_LateTouchDoesNotResurrect(t *testing.T) {

@@ -23,7 +23,8 @@ const (
 	maxRecordBytes = 256 << 10
 	swapAttempts   = 8
 	revokeTimeout  = 10 * time.Second
-	maxUserAgent   = 256 // bytes of a User-Agent that are kept
+	maxUserAgent   = 256       // bytes of a User-Agent that are kept
+	keepEnded      = time.Hour // how long the record of a session is kept after one of its clocks ran out
 )
 
 // ManagerOptions are the parts of a Manager. Store, Keys and CookieName are required.
@@ -147,6 +148,15 @@ func (m *Manager) Resolve(ctx context.Context, c Credential) (*Session, error) {
 		return nil, fmt.Errorf("session: ended or never was: %w", ErrRejected)
 	}
 	return s, err
+}
+
+// Current implements Keeper: s as the store has it. Sessions that no manager has saved are not of its making.
+func (m *Manager) Current(ctx context.Context, s *Session) (*Session, error) {
+	if s.version == 0 {
+		return nil, ErrNotMine
+	}
+	newest, err := m.load(ctx, s.ID)
+	return newest, endedIfMissing(err)
 }
 
 // openCookie returns the session id in a cookie value of ours. There is one spelling of each value: what base64 is
@@ -302,4 +312,5 @@ func clip(s string, limit int) string {
 var (
 	_ Renewer = (*Manager)(nil)
 	_ Toucher = (*Manager)(nil)
+	_ Keeper  = (*Manager)(nil)
 )

@@ -83,6 +83,9 @@ func (v *Validator) question(ctx context.Context, key cacheKey, c Credential) (e
 	now := v.o.Now().UnixNano()
 	switch {
 	case errors.Is(err, ErrRejected):
+		if older := v.answers.get(&key); older != nil {
+			v.ended.cut(older.session) // its streams were opened with an answer that no longer holds
+		}
 		v.answers.drop(&key)
 		v.rejections.put(&key, v.rejection(err, now), now)
 		return nil, err

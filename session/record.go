@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Index terms of a session: by handle, by user of a source, by the authority's session id.
@@ -21,6 +22,9 @@ func terms(s *Session) []string {
 
 // load returns the session with id as the store has it, with the change the store could not take yet. ErrNotFound
 // when there is none or it has ended. The store always has the last word: while it cannot be read, nothing is known.
+//
+// A session whose clock has run out is refused and nothing more: the clock may be wrong, and put back. Only when it
+// stands long after that end, the session ends for good.
 func (m *Manager) load(ctx context.Context, id string) (*Session, error) {
 	s, err := m.read(ctx, id)
 	if err != nil {
@@ -29,13 +33,25 @@ func (m *Manager) load(ctx context.Context, id string) (*Session, error) {
 	if p := m.pendingFor(id); p != nil {
 		s = p.change(s)
 	}
-	if s.Ended(m.now()) {
+	now := m.now()
+	if !s.Ended(now) {
+		return s, nil
+	}
+	if past(keptUntil(s), now) {
 		if err := m.End(ctx, s, EndExpired); err != nil {
 			m.o.Log.WarnContext(ctx, "an expired session could not be removed", "handle", s.Handle, "error", err)
 		}
-		return nil, ErrNotFound
 	}
-	return s, nil
+	return nil, ErrNotFound
+}
+
+// keptUntil is when the record of s may be forgotten; zero: never.
+func keptUntil(s *Session) time.Time {
+	end := s.EndsAt()
+	if end.IsZero() || end.Year() >= 9999 { // the last year that stores and JSON can write
+		return end
+	}
+	return end.Add(keepEnded)
 }
 
 // read opens one record. A record that does not open, or holds another session than the one asked for, was altered
@@ -64,18 +80,24 @@ func (m *Manager) read(ctx context.Context, id string) (*Session, error) {
 	return s, nil
 }
 
+// encodeRecord returns the plain bytes of a record for s, ErrMalformed when there are more than are kept.
+func encodeRecord(s *Session) ([]byte, error) {
+	plain, err := encodeSession(s)
+	if err == nil && len(plain) > maxRecordBytes {
+		err = fmt.Errorf("session %s: %d bytes of identity and tokens, at most %d are kept: %w", s.Handle, len(plain), maxRecordBytes, ErrMalformed)
+	}
+	return plain, err
+}
+
 // save writes s over the given version and returns it with the new one.
 func (m *Manager) save(ctx context.Context, s *Session, version uint64) (*Session, error) {
-	plain, err := encodeSession(s)
+	plain, err := encodeRecord(s)
 	if err != nil {
 		return nil, err
 	}
-	if len(plain) > maxRecordBytes {
-		return nil, fmt.Errorf("session %s: %d bytes of identity and tokens, at most %d are kept: %w", s.Handle, len(plain), maxRecordBytes, ErrMalformed)
-	}
 	key := storeKey(s.ID)
 	written, err := m.o.Store.Swap(ctx, key, Record{
-		Data: m.sealer.Seal(plain, []byte(key)), Terms: terms(s), ExpiresAt: s.EndsAt(), Version: version,
+		Data: m.sealer.Seal(plain, []byte(key)), Terms: terms(s), ExpiresAt: keptUntil(s), Version: version,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("session %s: write: %w", s.Handle, classed(err))

@@ -74,8 +74,7 @@ func (m *Manager) keepRenewed(ctx context.Context, before, after *Session) (*Ses
 		return nil, hookErr
 	}
 	if hookErr != nil {
-		judged = before.Clone()
-		judged.Tokens = after.Tokens
+		judged = withTokens(before, after.Tokens)
 	}
 	saved, err := m.writeRenewed(ctx, before, judged)
 	if err != nil {
@@ -87,9 +86,28 @@ func (m *Manager) keepRenewed(ctx context.Context, before, after *Session) (*Ses
 	return saved, nil
 }
 
+// withTokens is before with newer tokens and nothing else that is new.
+func withTokens(before *Session, t Tokens) *Session {
+	c := before.Clone()
+	c.Tokens = t
+	return c
+}
+
+// fitting is what a renewal brought, as far as a record can hold it. Where it cannot, the identity stays as it was;
+// the new tokens are kept all the same, for the old ones are spent.
+func (m *Manager) fitting(ctx context.Context, before, after *Session, now time.Time) *Session {
+	_, err := encodeRecord(renewed(before, before, after, now))
+	if err == nil {
+		return after
+	}
+	m.o.Log.WarnContext(ctx, "a renewal brought what cannot be kept; only its tokens are", "handle", before.Handle, "source", before.Source, "error", err)
+	return withTokens(before, after.Tokens)
+}
+
 // writeRenewed writes what a renewal brought over the state it began with.
 func (m *Manager) writeRenewed(ctx context.Context, before, after *Session) (*Session, error) {
 	now := m.now()
+	after = m.fitting(ctx, before, after, now)
 	earlier := m.pendingFor(before.ID) // what before was made with and the store may not have yet
 	change := func(newest *Session) *Session {
 		if earlier != nil {

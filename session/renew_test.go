@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -510,6 +511,44 @@ func TestRefresh_HookThatCannotSayLosesNoTokens(t *testing.T) {
 	got, err := w.manager.Refresh(t.Context(), w.stored(t, s))
 	require.NoError(t, err)
 	require.Equal(t, []string{"admins"}, got.Identity.Groups)
+}
+
+// The old refresh token is spent: whatever else comes with the new one, it must be written down.
+func TestRefresh_OversizedIdentityLosesNoTokens(t *testing.T) {
+	for name, change := range map[string]func(*Session){
+		"too large":   func(s *Session) { s.Identity.Groups = []string{strings.Repeat("g", maxRecordBytes)} },
+		"unencodable": func(s *Session) { s.Identity.Claims = map[string]any{"f": func() {}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log logLines
+				w := newWorld(t, worldOptions{log: log.logger()})
+				s, c := w.login(t, "ann", time.Hour)
+				good := w.authority.refresh
+				w.authority.refresh = func(ctx context.Context, before *Session) (*Session, error) {
+					after, err := good(ctx, before)
+					change(after)
+					return after, err
+				}
+				got, err := w.manager.Refresh(t.Context(), s)
+				require.NoError(t, err)
+				require.Equal(t, "access-ann+", access(got))
+				require.Equal(t, "access-ann+", access(w.stored(t, s)))
+				require.Equal(t, "refresh-ann+", w.stored(t, s).Tokens.Refresh.Reveal())
+				require.Equal(t, s.Identity, w.stored(t, s).Identity, "as it was")
+				require.Contains(t, log.String(), "cannot be kept")
+				w.store.set(func(m *mapStore) { m.writesFail = errDown })
+				_, err = w.manager.Refresh(t.Context(), got)
+				require.NoError(t, err)
+				w.store.set(func(m *mapStore) { m.writesFail = nil })
+				time.Sleep(pendingRetryMost)
+				synctest.Wait()
+				require.Equal(t, "access-ann++", access(w.stored(t, s)), "nor while the store was down")
+				_, err = w.manager.Resolve(t.Context(), c)
+				require.NoError(t, err)
+			})
+		})
+	}
 }
 
 func TestRefresh_HookThatRejectsEndsTheSession(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 const (
 	renewalsAtOnce  = 32               // renewals under way in the whole process
+	renewTurn       = 5 * time.Second  // the longest wait for one's turn
 	renewRetryFirst = 10 * time.Second // least time between two attempts for one session
 	renewRetryMost  = 2 * time.Minute
 	renewRest       = time.Second // after a success, whatever the new tokens say of their end
@@ -148,12 +149,26 @@ func (r *renewals) run(ctx context.Context, v *Validator, key cacheKey, e *entry
 	close(n.done)
 }
 
-// attempt asks for the renewal when it is its turn, with a deadline of its own that begins then.
-func (r *renewals) attempt(ctx context.Context, v *Validator, e *entry) (*entry, error) {
+var errBusy = WithRetryAfter(fmt.Errorf("%d renewals are under way: %w", renewalsAtOnce, ErrUnavailable), renewRetryFirst)
+
+// turn waits for one of the slots, and not for long: behind an authority that hangs the queue would be minutes long.
+func (r *renewals) turn(v *Validator) error {
+	timer := time.NewTimer(renewTurn)
+	defer timer.Stop()
 	select {
 	case r.slots <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return errBusy
 	case <-v.work.stopped:
-		return nil, errClosing
+		return errClosing
+	}
+}
+
+// attempt asks for the renewal when it is its turn, with a deadline of its own that begins then.
+func (r *renewals) attempt(ctx context.Context, v *Validator, e *entry) (*entry, error) {
+	if err := r.turn(v); err != nil {
+		return nil, err
 	}
 	defer func() { <-r.slots }()
 	if v.ended.has(e.session) {

@@ -28,10 +28,12 @@ func renewing(t testing.TB, takes time.Duration) *scriptedRenewer {
 	}
 	r.renewAt = func(s *Session) time.Time { return s.Tokens.ExpiresAt.Add(-5 * time.Minute) }
 	r.refresh = func(ctx context.Context, s *Session) (*Session, error) {
-		select {
-		case <-time.After(takes):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if takes > 0 {
+			select {
+			case <-time.After(takes):
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -244,7 +246,7 @@ func TestRenewal_FailureBeforeExpiryIsNotFelt(t *testing.T) {
 
 func TestRenewal_AtMost32AtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := renewing(t, time.Second)
+		src := renewing(t, renewTurn/8)
 		var now, most atomic.Int64
 		good := src.refresh
 		src.refresh = func(ctx context.Context, s *Session) (*Session, error) {
@@ -264,6 +266,42 @@ func TestRenewal_AtMost32AtOnce(t *testing.T) {
 		})
 		require.EqualValues(t, renewalsAtOnce, most.Load())
 		require.EqualValues(t, 200, src.renewals.Load())
+	})
+}
+
+// Behind an authority that hangs nobody waits for longer than one renewal takes, and those in the queue not even that.
+func TestRenewal_QueueBehindAHangingAuthorityIsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := renewing(t, time.Hour)
+		v := newTestValidator(t, ValidatorOptions{Resolvers: []Resolver{src}, Cache: hours})
+		const sessions = 10 * renewalsAtOnce
+		for i := range sessions {
+			_, err := v.Validate(t.Context(), bearer(fmt.Sprint(i)))
+			require.NoError(t, err)
+		}
+		time.Sleep(10 * time.Minute)
+		began := time.Now()
+		var queued atomic.Int64
+		together(sessions, func(i int) {
+			_, err := v.Validate(t.Context(), bearer(fmt.Sprint(i)))
+			require.ErrorIs(t, err, ErrUnavailable)
+			require.NotErrorIs(t, err, ErrRejected)
+			require.GreaterOrEqual(t, RetryAfter(err), renewRetryFirst)
+			switch took := time.Since(began); took {
+			case renewTurn:
+				queued.Add(1)
+			default:
+				require.Equal(t, DefaultRefreshTimeout, took)
+			}
+		})
+		require.EqualValues(t, sessions-renewalsAtOnce, queued.Load())
+		require.EqualValues(t, renewalsAtOnce, src.renewals.Load())
+		src.refresh = renewing(t, time.Millisecond).refresh
+		time.Sleep(renewRetryFirst)
+		together(sessions, func(i int) {
+			_, err := v.Validate(t.Context(), bearer(fmt.Sprint(i)))
+			require.NoError(t, err, "they are kept, and heal")
+		})
 	})
 }
 

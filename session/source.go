@@ -53,6 +53,14 @@ type Toucher interface {
 	Touch(ctx context.Context, s *Session, c Credential) (*Session, error)
 }
 
+// Keeper is a resolver that keeps its sessions itself and can say how one is now, without its credential.
+type Keeper interface {
+	Resolver
+	// Current returns s as it is now. ErrNotMine when s is not of its making (decided without asking anybody),
+	// ErrRejected or ErrNotFound when it has ended, ErrUnavailable when nobody can say. It is no use of s.
+	Current(ctx context.Context, s *Session) (*Session, error)
+}
+
 // Revoker is a source that can end the session, or its tokens, at the authority.
 type Revoker interface {
 	Source

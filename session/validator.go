@@ -124,6 +124,7 @@ type Validator struct {
 	o         ValidatorOptions
 	resolvers map[Place][]Resolver
 	places    []Place
+	keepers   []Keeper
 	hashKey   [32]byte
 	buffers   sync.Pool // *[]byte
 
@@ -166,6 +167,9 @@ func NewValidator(o ValidatorOptions) (*Validator, error) {
 	v.renewals.init()
 	v.ended.init()
 	for _, r := range o.Resolvers {
+		if k, ok := r.(Keeper); ok {
+			v.keepers = append(v.keepers, k)
+		}
 		for _, p := range r.Places() {
 			if v.resolvers[p] == nil {
 				v.places = append(v.places, p)
@@ -316,9 +320,13 @@ func (v *Validator) sweep(shards int) {
 	v.renewals.sweep(now)
 }
 
-// Close waits for questions and renewals under way; each has a deadline of its own. What would begin after it is
-// ErrUnavailable; what is fresh in memory is still answered.
-func (v *Validator) Close() { v.work.close() }
+// Close ends the streams that are watched, for nobody looks after them any more, and waits for questions and renewals
+// under way; each has a deadline of its own. What would begin after it is ErrUnavailable; what is fresh in memory is
+// still answered.
+func (v *Validator) Close() {
+	v.ended.close()
+	v.work.close()
+}
 
 // Format implements fmt.Formatter: what a validator remembers is not for printing.
 func (v *Validator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "session.Validator") }

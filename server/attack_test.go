@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -416,4 +418,26 @@ func TestRequestID(t *testing.T) {
 func TestKeysAloneAreNoLogin(t *testing.T) {
 	w := newWorld(t, worldOptions{sources: "  - name: robots\n    local: {api_keys: [{id: ci, hash: \"sha256:0000000000000000000000000000000000000000000000000000000000000000\", username: robot}]}\n"})
 	require.Equal(t, http.StatusFound, w.get(w.browser(), "/_session/login").StatusCode, "straight to the one login there is")
+}
+
+// TestRejectOpenRedirects (S-002 to S-006, S-034, S-042): followed through the binary, login and logout lead nowhere else.
+func TestRejectOpenRedirects(t *testing.T) {
+	w := newWorld(t, worldOptions{})
+	b, _ := w.login("/")
+	anyone := w.browser()
+	data, err := os.ReadFile("../testdata/open-redirects.txt")
+	require.NoError(t, err)
+	tried := 0
+	for line := range strings.Lines(string(data)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		raw, err := strconv.Unquote(strings.TrimSpace(line))
+		require.NoError(t, err, line)
+		q := url.QueryEscape(raw)
+		require.Equal(t, "/", w.get(b, "/_session/login?return_to="+q).Header.Get("Location"), "%q", raw)
+		require.Equal(t, "/", w.get(anyone, "/_session/logout?return_to="+q).Header.Get("Location"), "%q", raw)
+		tried++
+	}
+	require.Greater(t, tried, 80)
 }

@@ -146,7 +146,7 @@ func FuzzOutgoingRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		in, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
 		if err != nil || strings.HasPrefix(in.RequestURI, "http") {
-			t.Skip()
+			return
 		}
 		out = nil
 		g.deps.Passage = func(context.Context) (Passage, bool) {
@@ -157,7 +157,7 @@ func FuzzOutgoingRequest(f *testing.F) {
 		g.deps.OnError = func(http.ResponseWriter, *http.Request, error) {}
 		g.ServeHTTP(httptest.NewRecorder(), in)
 		if out == nil {
-			t.Skip()
+			return
 		}
 		checkOutgoing(t, g, in, out)
 	})

@@ -235,7 +235,7 @@ func FuzzTarget(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path, query string, emptyQuery bool) {
 		u, err := target(upstream, path, query, emptyQuery)
 		if err != nil {
-			t.Skip()
+			return
 		}
 		want := path
 		if query != "" || emptyQuery {

@@ -441,3 +441,23 @@ func TestRejectOpenRedirects(t *testing.T) {
 	}
 	require.Greater(t, tried, 80)
 }
+
+// TestRejectCustomHeaderOfAnotherRoute (D4): a header that one route sets is the gateway's alone on every route, in every
+// spelling; otherwise a public route would be the way to forge it.
+func TestRejectCustomHeaderOfAnotherRoute(t *testing.T) {
+	app := newApplication(t)
+	w := newWorld(t, worldOptions{routes: fmt.Sprintf(`
+  - {name: public, paths: [/public], access: public, upstream: {url: %[1]q}}
+  - name: app
+    upstream: {url: %[1]q}
+    identity: {headers: [{name: X-Shop-Customer, value: identity.subject}]}
+`, app.URL)})
+	_, s := w.login("/")
+	require.Equal(t, "alice-sub", s.Header.Get("X-Shop-Customer"))
+	for _, name := range []string{"X-Shop-Customer", "x-shop-customer", "X_Shop_Customer", "X.Shop.Customer", "XShopCustomer"} {
+		s := w.seen(w.rawGet("/public/x", name+": root\r\n"))
+		for header, values := range s.Header {
+			require.NotContains(t, values, "root", "%s reached the application as %s", name, header)
+		}
+	}
+}

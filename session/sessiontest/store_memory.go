@@ -14,7 +14,7 @@ import (
 func testMemoryWritten(t *testing.T, c *storeCase) {
 	r := session.Record{Data: []byte("hello"), Terms: []string{"user:a", "sid:a"}}
 	c.put(t, "k", r)
-	copy(r.Data, "XXXXX")
+	copy(r.Data, "other")
 	r.Terms[0], r.Terms[1] = "user:b", "sid:b"
 
 	c.want(t, "k", session.Record{Data: []byte("hello"), Terms: []string{"user:a", "sid:a"}, Version: 1})
@@ -31,7 +31,7 @@ func testMemoryRead(t *testing.T, c *storeCase) {
 	r.Version = c.put(t, "k", r)
 	got, err := c.Get(c.ctx, "k")
 	require.NoError(t, err)
-	copy(got.Data, "XXXXX")
+	copy(got.Data, "other")
 	_ = append(got.Data, "and over the end"...)
 	got.Terms[0], got.Terms[1] = "user:b", "sid:b"
 	_ = append(got.Terms, "user:c")

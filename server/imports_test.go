@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"cmd/demo":             {"cmd/demo/provider", "cmd/demo/application"},
 	"cmd/demo/provider":    {},
 	"cmd/demo/application": {},
+	"cmd/peers/panel":      {},
 }
 
 // echoKnown are the rooms that may know echo.

@@ -130,6 +130,27 @@ func (c *cache) replace(k *cacheKey, old, e *entry, now int64) {
 	sh.evict(c.maxEntries, c.maxBytes, now)
 }
 
+// find returns the session of the first entry that f holds for. It looks at all of them.
+func (c *cache) find(f func(e *entry) bool) (*Session, bool) {
+	for i := range c.shards {
+		if e := c.shards[i].find(f); e != nil {
+			return e.session, true
+		}
+	}
+	return nil, false
+}
+
+func (sh *cacheShard) find(f func(e *entry) bool) *entry {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, key := range sh.queue {
+		if e := sh.peek(key); e != nil && f(e) {
+			return e
+		}
+	}
+	return nil
+}
+
 // drop forgets k.
 func (c *cache) drop(k *cacheKey) {
 	sh := c.shard(k)

@@ -66,7 +66,15 @@ type storedTokens struct {
 
 // encodeSession returns the plain bytes of a record. They hold tokens: seal them.
 func encodeSession(s *Session) ([]byte, error) {
-	body, err := json.Marshal(storedSession{
+	body, err := json.Marshal(storedOf(s))
+	if err != nil {
+		return nil, fmt.Errorf("session %s: encode: %w: %w", s.Handle, ErrMalformed, err)
+	}
+	return append([]byte{recordFormat}, body...), nil
+}
+
+func storedOf(s *Session) storedSession {
+	return storedSession{
 		ID: s.ID, Handle: s.Handle, Source: s.Source, SourceSessionID: s.SourceSessionID, Realm: s.Realm,
 		Identity: storedIdentity(s.Identity), Methods: convert(s.AuthenticationMethods, toStoredMethod),
 		AAL: s.AAL, ACR: s.ACR, Devices: convert(s.Devices, toStoredDevice),
@@ -77,11 +85,7 @@ func encodeSession(s *Session) ([]byte, error) {
 			ID: s.Tokens.ID.Reveal(), ObtainedAt: s.Tokens.ObtainedAt, ExpiresAt: s.Tokens.ExpiresAt,
 		},
 		Properties: s.Properties, Tokenized: s.Tokenized.Reveal(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("session %s: encode: %w: %w", s.Handle, ErrMalformed, err)
 	}
-	return append([]byte{recordFormat}, body...), nil
 }
 
 // decodeSession is the inverse of encodeSession. ErrMalformed when data is anything else.
@@ -93,6 +97,10 @@ func decodeSession(data []byte) (*Session, error) {
 	if err := json.Unmarshal(data[1:], &st); err != nil {
 		return nil, fmt.Errorf("session record: decode: %w", ErrMalformed)
 	}
+	return st.session(), nil
+}
+
+func (st storedSession) session() *Session {
 	return &Session{
 		ID: st.ID, Handle: st.Handle, Source: st.Source, SourceSessionID: st.SourceSessionID, Realm: st.Realm,
 		Active: true, Identity: Identity(st.Identity),
@@ -105,7 +113,7 @@ func decodeSession(data []byte) (*Session, error) {
 			ID: NewSecret(st.Tokens.ID), ObtainedAt: st.Tokens.ObtainedAt, ExpiresAt: st.Tokens.ExpiresAt,
 		},
 		Properties: st.Properties, Tokenized: NewSecret(st.Tokenized),
-	}, nil
+	}
 }
 
 func toStoredMethod(m AuthenticationMethod) storedMethod   { return storedMethod(m) }

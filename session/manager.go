@@ -57,7 +57,8 @@ type Manager struct {
 	pending   map[string]*pendingChange // what the store has not taken yet, by store key
 	retrying  bool                      // somebody sees to pending
 
-	work *background // revocations and retries
+	noting chan struct{} // sightings being written
+	work   *background   // revocations and retries
 }
 
 // NewManager checks o and returns a manager. Close it after the last request.
@@ -84,7 +85,7 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 	}
 	m := &Manager{
 		o: o, sealer: o.Keys.Sealer("session"), sources: map[string]Source{},
-		pending: map[string]*pendingChange{}, work: newBackground(o.Log),
+		pending: map[string]*pendingChange{}, noting: make(chan struct{}, sightingsAtOnce), work: newBackground(o.Log),
 	}
 	for _, s := range o.Sources {
 		if m.sources[s.Name()] != nil {

@@ -78,6 +78,9 @@ func (v *Validator) question(ctx context.Context, key cacheKey, c Credential) (e
 	defer cancel()
 	err = guarded(ctx, v.o.Log, "resolving a credential", func() error {
 		e, err = v.resolve(ctx, c)
+		if err == nil {
+			err = v.admit(ctx, e, c)
+		}
 		return err
 	})
 	now := v.o.Now().UnixNano()
@@ -117,6 +120,14 @@ func (v *Validator) resolve(ctx context.Context, c Credential) (*entry, error) {
 		return v.newEntry(r, s, v.o.Now().UnixNano()), nil
 	}
 	return nil, fmt.Errorf("no source recognises the credential: %w", ErrRejected)
+}
+
+// admit has the ledger take note of a session that is not ours.
+func (v *Validator) admit(ctx context.Context, e *entry, c Credential) error {
+	if v.o.Ledger == nil || e.session.version != 0 {
+		return nil
+	}
+	return answerOf(v.o.Ledger.Admit(ctx, e.session, c))
 }
 
 // usable refuses what a resolver must not answer with. Sessions are told apart by their id, so that one without would

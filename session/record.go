@@ -7,13 +7,17 @@ import (
 	"time"
 )
 
-// Index terms of a session: by handle, by user of a source, by the authority's session id.
+// Index terms of a session: by handle, by user of a source, by name, by the authority's session id.
 func termHandle(handle string) string           { return "handle:" + handle }
 func termUser(source, subject string) string    { return "user:" + source + "\x00" + subject }
+func termName(username string) string           { return "name:" + username }
 func termSourceSession(source, s string) string { return "sid:" + source + "\x00" + s }
 
 func terms(s *Session) []string {
 	t := []string{termHandle(s.Handle), termUser(s.Source, s.Identity.Subject)}
+	if s.Identity.Username != "" {
+		t = append(t, termName(s.Identity.Username))
+	}
 	if s.SourceSessionID != "" {
 		t = append(t, termSourceSession(s.Source, s.SourceSessionID))
 	}
@@ -58,26 +62,35 @@ func keptUntil(s *Session) time.Time {
 // or swapped: the session is refused. A record sealed with a key this ring has not got is unknown, not denied.
 func (m *Manager) read(ctx context.Context, id string) (*Session, error) {
 	key := storeKey(id)
-	rec, err := m.o.Store.Get(ctx, key)
+	plain, version, err := m.open(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("session store: read: %w", classed(err))
-	}
-	plain, err := m.sealer.Open(rec.Data, []byte(key))
-	if err != nil {
-		if keyID, known := m.sealer.SealedBy(rec.Data); !known {
-			m.o.Log.ErrorContext(ctx, "a session record is sealed with a key that is not in the key ring", "key_id", keyID)
-			return nil, fmt.Errorf("session record: sealed with unknown key %q: %w", keyID, ErrUnavailable)
-		}
-		m.o.Log.ErrorContext(ctx, "a session record was altered or swapped and is refused", "store_key", key)
-		return nil, fmt.Errorf("session record: does not open: %w", ErrRejected)
+		return nil, err
 	}
 	s, err := decodeSession(plain)
 	if err != nil || s.ID != id {
 		m.o.Log.ErrorContext(ctx, "a session record holds something else and is refused", "store_key", key)
 		return nil, fmt.Errorf("session record: holds another session: %w", ErrRejected)
 	}
-	s.version = rec.Version
+	s.version = version
 	return s, nil
+}
+
+// open returns the plain bytes of the record under key.
+func (m *Manager) open(ctx context.Context, key string) (plain []byte, version uint64, err error) {
+	rec, err := m.o.Store.Get(ctx, key)
+	if err != nil {
+		return nil, 0, fmt.Errorf("session store: read: %w", classed(err))
+	}
+	plain, err = m.sealer.Open(rec.Data, []byte(key))
+	if err == nil {
+		return plain, rec.Version, nil
+	}
+	if keyID, known := m.sealer.SealedBy(rec.Data); !known {
+		m.o.Log.ErrorContext(ctx, "a session record is sealed with a key that is not in the key ring", "key_id", keyID)
+		return nil, 0, fmt.Errorf("session record: sealed with unknown key %q: %w", keyID, ErrUnavailable)
+	}
+	m.o.Log.ErrorContext(ctx, "a session record was altered or swapped and is refused", "store_key", key)
+	return nil, 0, fmt.Errorf("session record: does not open: %w", ErrRejected)
 }
 
 // encodeRecord returns the plain bytes of a record for s, ErrMalformed when there are more than are kept.

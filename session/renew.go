@@ -213,3 +213,20 @@ func endedIfMissing(err error) error {
 	}
 	return err
 }
+
+// SetProperties changes properties of s; an empty value removes one. It returns the session as it is then.
+func (m *Manager) SetProperties(ctx context.Context, s *Session, changes map[string]string) (*Session, error) {
+	changed, err := m.update(ctx, s, func(newest *Session) *Session {
+		n := newest.Clone()
+		if n.Properties == nil {
+			n.Properties = map[string]string{}
+		}
+		for name, value := range changes {
+			if n.Properties[name] = value; value == "" {
+				delete(n.Properties, name)
+			}
+		}
+		return n
+	})
+	return changed, endedIfMissing(err)
+}

@@ -29,8 +29,8 @@ type Store interface {
 	Swap(ctx context.Context, key string, r Record) (version uint64, err error)
 	// Delete removes the record. Deleting what is not there is not an error.
 	Delete(ctx context.Context, key string) error
-	// Find yields the keys of unexpired records that carry term, in ascending order, beginning after the key
-	// `after` ("" for all). It ends with the first error, which is the last pair yielded.
+	// Find yields the keys of unexpired records that carry term, those of all records for the term "", in ascending
+	// order, beginning after the key `after` ("" for all). It ends with the first error, which is the last pair yielded.
 	Find(ctx context.Context, term, after string) iter.Seq2[string, error]
 	// Close releases what the store holds. Every call after it returns ErrUnavailable.
 	Close() error

@@ -208,7 +208,7 @@ func (m *mapStore) Find(_ context.Context, term, after string) iter.Seq2[string,
 	defer m.mu.Unlock()
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(m.records)) {
-		if key > after && slices.Contains(m.records[key].Terms, term) {
+		if key > after && (term == "" || slices.Contains(m.records[key].Terms, term)) {
 			keys = append(keys, key)
 		}
 	}

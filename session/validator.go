@@ -91,8 +91,17 @@ type ValidatorOptions struct {
 	ResolveTimeout time.Duration
 	RefreshTimeout time.Duration
 	Hooks          Hooks
-	Now            func() time.Time // nil: time.Now
-	Log            *slog.Logger     // nil: nothing is logged
+	// Ledger is told of every foreign session that is answered for, and may refuse it; nil: all are taken.
+	Ledger Ledger
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: nothing is logged
+}
+
+// Ledger knows which foreign sessions were ended here.
+type Ledger interface {
+	// Admit takes note of s, which its source has just vouched for and c has shown. ErrRejected when it was ended here,
+	// ErrUnavailable when nobody can say.
+	Admit(ctx context.Context, s *Session, c Credential) error
 }
 
 // Freshness says where an answer came from.
@@ -352,3 +361,25 @@ func (v *Validator) Close() {
 
 // Format implements fmt.Formatter: what a validator remembers is not for printing.
 func (v *Validator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "session.Validator") }
+
+// Remembered returns what is remembered of a session that is known by its source and id, with its tokens; false when
+// nothing is. It looks at everything: for operators, not for requests.
+func (v *Validator) Remembered(s *Session) (*Session, bool) {
+	name, now := nameOf(s), v.o.Now().UnixNano()
+	if v.ended.has(s) {
+		return nil, false
+	}
+	return v.answers.find(func(e *entry) bool { return nameOf(e.session) == name && now < e.dropAt && now >= e.notBefore })
+}
+
+// Renew has s renewed by r, which vouches for it, and waits for that. It shares the answer with whoever else has s renewed
+// at the same time; after a failure it answers with that failure until the session is to be tried again.
+func (v *Validator) Renew(ctx context.Context, r Renewer, s *Session) (*Session, error) {
+	var key cacheKey
+	_, _ = rand.Read(key[:]) // of nobody's credential: what is remembered under it is met by nobody
+	renewed, err := v.renewals.wait(ctx, v, key, v.newEntry(r, s, v.o.Now().UnixNano()))
+	if err == nil && v.ended.has(renewed) {
+		return nil, errEnded
+	}
+	return renewed, err
+}

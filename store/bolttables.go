@@ -121,6 +121,9 @@ func (t tables) reexpire(key string, old, next time.Time) error {
 // only when its record says the same. Where the record is damaged the index is believed: whoever ends all sessions of
 // a user must meet it.
 func (t tables) look(term, after string, now time.Time) page {
+	if term == "" {
+		return t.lookAll(after, now)
+	}
 	prefix, from := termKey(term, ""), termKey(term, after)
 	var p page
 	seen := 0
@@ -136,6 +139,29 @@ func (t tables) look(term, after string, now time.Time) page {
 		seen++
 		p.last = string(k[len(prefix):])
 		if e, ok, err := t.live(p.last, now); err != nil || ok && e.has(term) {
+			p.keys = append(p.keys, p.last)
+		}
+	}
+	p.done = true
+	return p
+}
+
+// lookAll returns the next page of all keys after the given one. A record that is damaged is there.
+func (t tables) lookAll(after string, now time.Time) page {
+	var p page
+	seen := 0
+	c := t.records.Cursor()
+	k, v := c.Seek([]byte(after))
+	if after != "" && string(k) == after {
+		k, v = c.Next()
+	}
+	for ; k != nil; k, v = c.Next() {
+		if seen == pageSize {
+			return p
+		}
+		seen++
+		p.last = string(k)
+		if e, err := parseRecord(v); err != nil || !expired(e.expiresAt, now) {
 			p.keys = append(p.keys, p.last)
 		}
 	}

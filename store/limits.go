@@ -35,8 +35,8 @@ func check(key string, r session.Record) error {
 		return fmt.Errorf("%d terms, allowed are %d: %w", len(r.Terms), MaxTerms, session.ErrMalformed)
 	}
 	for i, term := range r.Terms {
-		if len(term) > MaxTerm {
-			return fmt.Errorf("term %d of %d bytes, allowed are %d: %w", i+1, len(term), MaxTerm, session.ErrMalformed)
+		if term == "" || len(term) > MaxTerm {
+			return fmt.Errorf("term %d of %d bytes, allowed are 1 to %d: %w", i+1, len(term), MaxTerm, session.ErrMalformed)
 		}
 	}
 	if at := r.ExpiresAt.Unix(); at < firstSecond || at > lastSecond {

@@ -42,6 +42,7 @@ type Memory struct {
 	mu      sync.RWMutex
 	closed  bool
 	records map[string]*session.Record // never changed once here, only replaced
+	keys    keyset                     // of all records
 	terms   map[string]*keyset         // term → keys
 	expiry  keyset                     // expiryKey of all records that end
 }
@@ -144,6 +145,7 @@ func (m *Memory) room() bool {
 // add puts r under key and into the indexes.
 func (m *Memory) add(key string, r *session.Record) {
 	m.records[key] = r
+	m.keys.add(key)
 	for _, term := range r.Terms {
 		keys := m.terms[term]
 		if keys == nil {
@@ -164,6 +166,7 @@ func (m *Memory) drop(key string) {
 		return
 	}
 	delete(m.records, key)
+	m.keys.remove(key)
 	for _, term := range r.Terms {
 		keys := m.terms[term]
 		if keys == nil {
@@ -202,7 +205,10 @@ func (m *Memory) look(ctx context.Context, term, after string) (page, error) {
 	if err := m.usable(ctx, "find"); err != nil {
 		return page{}, err
 	}
-	keys, ok := m.terms[term]
+	keys, ok := &m.keys, true
+	if term != "" {
+		keys, ok = m.terms[term]
+	}
 	if !ok {
 		return page{done: true}, nil
 	}
@@ -256,7 +262,7 @@ func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	m.records, m.terms, m.expiry = nil, nil, keyset{}
+	m.records, m.keys, m.terms, m.expiry = nil, keyset{}, nil, keyset{}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,8 @@ func TestSwapRefusesWhatIsBeyondTheLimits(t *testing.T) {
 		{"key too long", strings.Repeat("k", MaxKey+1), session.Record{}, false},
 		{"longest term", "k1", session.Record{Terms: []string{strings.Repeat("t", MaxTerm)}}, true},
 		{"term too long", "k2", session.Record{Terms: []string{"a", strings.Repeat("t", MaxTerm+1)}}, false},
-		{"most terms", "k3", session.Record{Terms: make([]string, MaxTerms)}, true},
+		{"most terms", "k3", session.Record{Terms: slices.Repeat([]string{"t"}, MaxTerms)}, true},
+		{"empty term", "k3b", session.Record{Terms: []string{""}}, false},
 		{"too many terms", "k4", session.Record{Terms: make([]string, MaxTerms+1)}, false},
 		{"most data", "k5", session.Record{Data: make([]byte, MaxData)}, true},
 		{"too much data", "k6", session.Record{Data: make([]byte, MaxData+1)}, false},

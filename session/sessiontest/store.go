@@ -47,6 +47,7 @@ func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) sessi
 		{"find runs again", testFindAgain},
 		{"find allows writes while it runs", testFindAndWrite},
 		{"find matches terms exactly", testFindExact},
+		{"find without a term meets every record", testFindAll},
 		{"keys are told apart by every byte", testAwkwardKeys},
 		{"memory is not shared with what was written", testMemoryWritten},
 		{"memory is not shared with what was read", testMemoryRead},

@@ -138,3 +138,21 @@ func testFindExact(t *testing.T, c *storeCase) {
 		require.Empty(t, c.find(t, term, ""), "term %q", term)
 	}
 }
+
+func testFindAll(t *testing.T, c *storeCase) {
+	require.Empty(t, c.find(t, "", ""))
+	keys := c.fill(t, 300, "user:a")
+	var all []string
+	for _, key := range keys {
+		all = append(all, key, key+"-other")
+	}
+	c.put(t, "no-terms", session.Record{})
+	all = append(all, "no-terms")
+	require.Equal(t, all, c.find(t, "", ""))
+	require.Equal(t, all[3:], c.find(t, "", all[2]))
+	require.NoError(t, c.Delete(c.ctx, all[0]))
+	c.put(t, "expiring", session.Record{ExpiresAt: c.clock.Now().Add(time.Minute)})
+	require.Equal(t, append([]string{"expiring"}, all[1:]...), c.find(t, "", ""))
+	c.clock.Advance(time.Minute)
+	require.Equal(t, all[1:], c.find(t, "", ""))
+}

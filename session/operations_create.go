@@ -1,0 +1,86 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Proof is what a session is made of: exactly one of Token, Assertion and Username with Password.
+type Proof struct {
+	// Token is a credential of the source, at Place; the zero Place is a bearer token.
+	Token Secret
+	Place Place
+	// Assertion is a SAML 2.0 assertion.
+	Assertion Secret
+	// Username and Password are checked by the source.
+	Username string
+	Password Secret
+}
+
+// Create makes a session of ours out of what a source says of proof, for device. It returns the session and the value of
+// its cookie. ErrRejected when the source does not accept the proof, ErrUnsupported when it takes none of that kind.
+func (o *Operations) Create(ctx context.Context, source string, proof Proof, device Device) (*Session, Secret, error) {
+	src := o.sources[source]
+	if src == nil {
+		return nil, Secret{}, fmt.Errorf("source %q: %w", source, ErrNotFound)
+	}
+	answered, err := o.prove(ctx, src, proof, device)
+	if err != nil {
+		return nil, Secret{}, err
+	}
+	return o.o.Manager.Create(ctx, answered, device)
+}
+
+func (o *Operations) prove(ctx context.Context, src Source, proof Proof, device Device) (*Session, error) {
+	given := 0
+	for _, there := range []bool{!proof.Token.Empty(), !proof.Assertion.Empty(), proof.Username != "" || !proof.Password.Empty()} {
+		if there {
+			given++
+		}
+	}
+	if given != 1 {
+		return nil, fmt.Errorf("exactly one of token, assertion and username with password must be given: %w", ErrMalformed)
+	}
+	unsupported := func(what string) error {
+		return fmt.Errorf("source %q (%s) makes no session out of %s: %w", src.Name(), src.Kind(), what, ErrUnsupported)
+	}
+	switch {
+	case !proof.Token.Empty():
+		r, ok := src.(Resolver)
+		if !ok {
+			return nil, unsupported("a token")
+		}
+		return exchange(ctx, r, proof, device)
+	case !proof.Assertion.Empty():
+		a, ok := src.(AssertionLogin)
+		if !ok {
+			return nil, unsupported("a SAML assertion")
+		}
+		return a.VerifyAssertion(ctx, proof.Assertion)
+	default:
+		p, ok := src.(PasswordLogin)
+		if !ok {
+			return nil, unsupported("a password")
+		}
+		return p.VerifyPassword(ctx, proof.Username, proof.Password, device.IP)
+	}
+}
+
+func exchange(ctx context.Context, r Resolver, proof Proof, device Device) (*Session, error) {
+	place := proof.Place
+	if place == (Place{}) {
+		place = Place{Kind: KindBearer}
+	}
+	s, err := r.Resolve(ctx, Credential{Place: place, Value: proof.Token, UserAgent: device.UserAgent, RemoteIP: device.IP})
+	if errors.Is(err, ErrNotMine) {
+		return nil, fmt.Errorf("source %q does not know such a token: %w", r.Name(), ErrRejected)
+	}
+	return s, err
+}
+
+// Introspect returns the session of ours that a cookie value opens (RFC 7662 in spirit: whoever holds it may ask). ErrRejected
+// when it opens none.
+func (o *Operations) Introspect(ctx context.Context, cookie Secret) (*Session, error) {
+	return o.o.Manager.LookUp(ctx, Credential{Place: Place{Kind: KindCookie, Name: o.o.Manager.CookieName()}, Value: cookie})
+}

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Ended is what became of one session that was to be ended.
+type Ended struct {
+	Handle string
+	// Here is true when the gateway refuses it from now on.
+	Here bool
+	// AtAuthority is nil when its authority has ended it too. For sessions of ours that is asked in the background:
+	// ErrUnsupported there means that the authority has no such call.
+	AtAuthority error
+}
+
+// Revoke ends the session with that handle: here at once, then at its authority. ErrNotFound when there is none.
+func (o *Operations) Revoke(ctx context.Context, handle string, why EndReason) (Ended, error) {
+	e, err := o.Get(ctx, handle)
+	if err != nil {
+		return Ended{Handle: handle}, err
+	}
+	return o.end(ctx, e, why)
+}
+
+func (o *Operations) end(ctx context.Context, e Entry, why EndReason) (Ended, error) {
+	done := Ended{Handle: e.Session.Handle}
+	if !e.Foreign {
+		if err := o.o.Manager.End(ctx, e.Session, why); err != nil {
+			return done, err
+		}
+		done.Here = true
+		if _, ok := o.sources[e.Session.Source].(Revoker); !ok {
+			done.AtAuthority = o.lacks(e.Session, "end a session at the authority")
+		}
+		return done, nil
+	}
+	if err := o.EndForeign(ctx, e.Session); err != nil {
+		return done, err
+	}
+	done.Here = true
+	done.AtAuthority = o.endThere(ctx, e.Session)
+	return done, nil
+}
+
+// EndForeign has a foreign session refused here until its own end, whatever its authority says.
+func (o *Operations) EndForeign(ctx context.Context, s *Session) error {
+	if err := o.o.Manager.refuse(ctx, s); err != nil {
+		return err
+	}
+	o.o.Validator.End(s)
+	return nil
+}
+
+// endThere ends a foreign session at its authority: with its credential while that is remembered, by the authority's own
+// name for it otherwise.
+func (o *Operations) endThere(ctx context.Context, s *Session) error {
+	src := o.sources[s.Source]
+	if live, ok := o.o.Validator.Remembered(s); ok {
+		if r, ok := src.(Revoker); ok {
+			err := r.Revoke(ctx, live)
+			if !errors.Is(err, ErrUnsupported) {
+				return err
+			}
+		}
+	}
+	r, ok := src.(IDRevoker)
+	if !ok || s.SourceSessionID == "" {
+		return o.lacks(s, "end a session whose credential the gateway does not hold")
+	}
+	gone, err := r.RevokeIDs(ctx, s.SourceSessionID)
+	if err == nil && !gone[s.SourceSessionID] {
+		err = fmt.Errorf("source %q did not end the session: %w", s.Source, ErrUnavailable)
+	}
+	return err
+}
+
+// RevokeMatching ends all sessions f chooses but the one with the handle keep ("": none is kept) and calls told for each.
+// It goes on after a session that could not be ended, and ends early only when the list cannot be read, told returns
+// false, or ctx ends.
+func (o *Operations) RevokeMatching(ctx context.Context, f Filter, keep string, why EndReason, told func(Ended, error) bool) error {
+	cursor := ""
+	for {
+		page, err := o.List(ctx, f, cursor, MaxPageSize)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entries {
+			if !e.Active || e.Session.Handle == keep {
+				continue
+			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("ending sessions: %w", errors.Join(ErrUnavailable, context.Cause(ctx)))
+			}
+			if done, err := o.end(ctx, e, why); !told(done, err) {
+				return nil
+			}
+		}
+		if cursor = page.Next; cursor == "" {
+			return nil
+		}
+	}
+}
+
+// RevokeUserAtAuthority ends all sessions of a user at the named source's authority, those the gateway has never seen as
+// well, and returns how many, -1 when the authority does not say.
+func (o *Operations) RevokeUserAtAuthority(ctx context.Context, source string, user Query) (int, error) {
+	src := o.sources[source]
+	if src == nil {
+		return 0, fmt.Errorf("source %q: %w", source, ErrNotFound)
+	}
+	r, ok := src.(UserRevoker)
+	if !ok {
+		return 0, fmt.Errorf("source %q (%s) cannot end all sessions of a user: %w", source, src.Kind(), ErrUnsupported)
+	}
+	return r.RevokeUser(ctx, user)
+}

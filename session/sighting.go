@@ -1,0 +1,178 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	sightingFormat  = 2                   // first byte of the plain record of a sighting
+	sightingsAtOnce = 64                  // writes under way; further ones are left to the next question
+	keepRefusal     = 30 * 24 * time.Hour // since it was last shown, for a session whose end nobody knows
+)
+
+// sighting is what is kept of a session that is not ours: who, by which source, from where, first and last seen. It holds
+// no token and no claim, and opens nothing.
+type sighting struct {
+	Session   *Session
+	RefusedAt time.Time // an operator or its user ended it here; zero: it may pass
+	version   uint64
+}
+
+type storedSighting struct {
+	storedSession
+	RefusedAt time.Time `json:"refused_at,omitzero"`
+}
+
+// sightingKey is what the store knows of a foreign session: a hash of its name.
+func sightingKey(s *Session) string {
+	sum := sha256.Sum256([]byte("sessionward/sighting\x00" + s.Source + "\x00" + s.ID))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Admit takes note of a foreign session that its source has just vouched for, shown by c, and refuses it with ErrRejected
+// when it was ended here. It implements Ledger. While the store cannot be read nobody knows whether it was:
+// ErrUnavailable.
+func (m *Manager) Admit(ctx context.Context, s *Session, c Credential) error {
+	seen, err := m.readSighting(ctx, sightingKey(s))
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	now := m.now()
+	if err == nil && !seen.RefusedAt.IsZero() {
+		if m.refusalUntil(seen, now).Sub(m.refusalUntil(seen, seen.Session.LastAccessAt)) > keepRefusal/30 {
+			m.noteAside(ctx, seen, now)
+		}
+		return fmt.Errorf("session %s: was ended here: %w", s.Handle, ErrRejected)
+	}
+	if err == nil && now.Sub(seen.Session.LastAccessAt) < m.lifetime(s.Source).TouchEvery {
+		return nil
+	}
+	next := lightly(s)
+	next.Devices, next.LastAccessAt = seen.devices(c, now), now
+	m.noteAside(ctx, sighting{Session: next, version: seen.version}, now)
+	return nil
+}
+
+// devices are those that are known, and that of the client that showed c.
+func (s sighting) devices(c Credential, now time.Time) []Device {
+	var known []Device
+	if s.Session != nil {
+		known = s.Session.Devices
+	}
+	return seen(known, c, now)
+}
+
+// lightly is s without what opens anything or is nobody's business: tokens, claims, groups, properties.
+func lightly(s *Session) *Session {
+	return &Session{
+		ID: s.ID, Handle: s.Handle, Source: s.Source, SourceSessionID: s.SourceSessionID, Realm: s.Realm, Active: true,
+		Identity: Identity{
+			Subject: s.Identity.Subject, Username: s.Identity.Username, Email: s.Identity.Email,
+			EmailVerified: s.Identity.EmailVerified, Name: s.Identity.Name,
+		},
+		AuthenticationMethods: s.AuthenticationMethods, AAL: s.AAL, ACR: s.ACR,
+		IssuedAt: s.IssuedAt, AuthenticatedAt: s.AuthenticatedAt, ExpiresAt: s.ExpiresAt, IdleExpiresAt: s.IdleExpiresAt,
+	}
+}
+
+// noteAside writes a sighting in the background. One that cannot be written is no loss: the next question notes it.
+func (m *Manager) noteAside(ctx context.Context, s sighting, now time.Time) {
+	select {
+	case m.noting <- struct{}{}:
+	default:
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	started := m.work.run(ctx, "noting a foreign session", func() {
+		defer func() { <-m.noting }()
+		ctx, cancel := context.WithTimeout(ctx, pendingWrite)
+		defer cancel()
+		if err := m.writeSighting(ctx, s, now); err != nil && !errors.Is(err, ErrConflict) {
+			m.o.Log.WarnContext(ctx, "a foreign session was not noted", "handle", s.Session.Handle, "source", s.Session.Source, "error", err)
+		}
+	})
+	if !started {
+		<-m.noting
+	}
+}
+
+// sightingUntil is when s may be forgotten: at its own end, and before that when it has not been seen for as long as
+// sessions of ours may be idle.
+func (m *Manager) sightingUntil(s sighting, now time.Time) time.Time {
+	if !s.RefusedAt.IsZero() {
+		return m.refusalUntil(s, now)
+	}
+	return earliest(s.Session.ExpiresAt, s.Session.LastAccessAt.Add(m.lifetime(s.Session.Source).IdleTimeout))
+}
+
+// refusalUntil is until when s stays refused: its own end, or long after it was last shown where nobody knows that.
+func (m *Manager) refusalUntil(s sighting, shownAt time.Time) time.Time {
+	if end := s.Session.ExpiresAt; !end.IsZero() {
+		return end
+	}
+	return shownAt.Add(keepRefusal)
+}
+
+func (m *Manager) writeSighting(ctx context.Context, s sighting, now time.Time) error {
+	body, err := json.Marshal(storedSighting{storedSession: storedOf(s.Session), RefusedAt: s.RefusedAt})
+	if err != nil {
+		return fmt.Errorf("session %s: encode: %w: %w", s.Session.Handle, ErrMalformed, err)
+	}
+	key := sightingKey(s.Session)
+	_, err = m.o.Store.Swap(ctx, key, Record{
+		Data: m.sealer.Seal(append([]byte{sightingFormat}, body...), []byte(key)), Terms: terms(s.Session),
+		ExpiresAt: m.sightingUntil(s, now), Version: s.version,
+	})
+	if err != nil {
+		return fmt.Errorf("session %s: note: %w", s.Session.Handle, classed(err))
+	}
+	return nil
+}
+
+// readSighting returns the sighting under key. ErrNotFound when there is none, or one nobody can read.
+func (m *Manager) readSighting(ctx context.Context, key string) (sighting, error) {
+	plain, version, err := m.open(ctx, key)
+	if err != nil {
+		return sighting{}, err
+	}
+	s, err := decodeSighting(plain)
+	s.version = version
+	return s, err
+}
+
+func decodeSighting(plain []byte) (sighting, error) {
+	var st storedSighting
+	if len(plain) == 0 || plain[0] != sightingFormat || json.Unmarshal(plain[1:], &st) != nil {
+		return sighting{}, fmt.Errorf("session record: no sighting: %w", ErrMalformed)
+	}
+	return sighting{Session: st.session(), RefusedAt: st.RefusedAt}, nil
+}
+
+// refuse ends a foreign session here, until its own end, whatever its authority says.
+func (m *Manager) refuse(ctx context.Context, s *Session) error {
+	key := sightingKey(s)
+	for range swapAttempts {
+		now := m.now()
+		seen, err := m.readSighting(ctx, key)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			seen = sighting{Session: lightly(s)}
+			seen.Session.LastAccessAt = now
+		case err != nil:
+			return err
+		case !seen.RefusedAt.IsZero():
+			return nil
+		}
+		seen.RefusedAt = now
+		if err = m.writeSighting(ctx, seen, now); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("session %s: %d writers at once: %w", s.Handle, swapAttempts, ErrUnavailable)
+}

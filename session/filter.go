@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -124,6 +125,12 @@ func checkComparison(e *scim.AttributeExpression, known map[string]attribute) er
 	}
 	ordering := slices.Contains([]scim.CompareOperator{scim.GT, scim.GE, scim.LT, scim.LE}, e.Operator)
 	text, isText := e.CompareValue.(string)
+	if isText { // the parser leaves the escapes of JSON as they are
+		if err := json.Unmarshal([]byte(`"`+text+`"`), &text); err != nil {
+			return fmt.Errorf("filter: a text with an escape that JSON has not: %w", ErrMalformed)
+		}
+		e.CompareValue = text
+	}
 	_, isBool := e.CompareValue.(bool)
 	switch {
 	case e.Operator == scim.PR:

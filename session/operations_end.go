@@ -37,11 +37,16 @@ func (o *Operations) end(ctx context.Context, e Entry, why EndReason) (Ended, er
 		}
 		return done, nil
 	}
+	live, inUse := o.o.Validator.Remembered(e.Session) // what has ended here is remembered no more
 	if err := o.EndForeign(ctx, e.Session); err != nil {
 		return done, err
 	}
 	done.Here = true
-	done.AtAuthority = o.endThere(ctx, e.Session)
+	if inUse {
+		done.AtAuthority = o.endByCredential(ctx, live)
+	} else {
+		done.AtAuthority = o.endByID(ctx, e.Session)
+	}
 	return done, nil
 }
 
@@ -54,19 +59,22 @@ func (o *Operations) EndForeign(ctx context.Context, s *Session) error {
 	return nil
 }
 
-// endThere ends a foreign session at its authority: with its credential while that is remembered, by the authority's own
-// name for it otherwise.
-func (o *Operations) endThere(ctx context.Context, s *Session) error {
-	src := o.sources[s.Source]
-	if live, ok := o.o.Validator.Remembered(s); ok {
-		if r, ok := src.(Revoker); ok {
-			err := r.Revoke(ctx, live)
-			if !errors.Is(err, ErrUnsupported) {
-				return err
-			}
-		}
+// endByCredential ends a foreign session at its authority as its own user.
+func (o *Operations) endByCredential(ctx context.Context, live *Session) error {
+	r, ok := o.sources[live.Source].(Revoker)
+	if !ok {
+		return o.endByID(ctx, live)
 	}
-	r, ok := src.(IDRevoker)
+	err := r.Revoke(ctx, live)
+	if errors.Is(err, ErrUnsupported) {
+		return o.endByID(ctx, live)
+	}
+	return err
+}
+
+// endByID ends a foreign session at its authority by the authority's own name for it.
+func (o *Operations) endByID(ctx context.Context, s *Session) error {
+	r, ok := o.sources[s.Source].(IDRevoker)
 	if !ok || s.SourceSessionID == "" {
 		return o.lacks(s, "end a session whose credential the gateway does not hold")
 	}

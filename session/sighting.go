@@ -13,7 +13,8 @@ import (
 const (
 	sightingFormat  = 2                   // first byte of the plain record of a sighting
 	sightingsAtOnce = 64                  // writes under way; further ones are left to the next question
-	keepRefusal     = 30 * 24 * time.Hour // since it was last shown, for a session whose end nobody knows
+	keepRefusal     = 30 * 24 * time.Hour // since it was last shown: authorities prolong sessions as they like
+	noteRefused     = 24 * time.Hour      // how often it is written down that a refused session was shown again
 )
 
 // sighting is what is kept of a session that is not ours: who, by which source, from where, first and last seen. It holds
@@ -45,8 +46,9 @@ func (m *Manager) Admit(ctx context.Context, s *Session, c Credential) error {
 	}
 	now := m.now()
 	if err == nil && !seen.RefusedAt.IsZero() {
-		if m.refusalUntil(seen, now).Sub(m.refusalUntil(seen, seen.Session.LastAccessAt)) > keepRefusal/30 {
-			m.noteAside(ctx, seen, now)
+		if now.Sub(seen.Session.LastAccessAt) > noteRefused {
+			seen.Session.LastAccessAt, seen.Session.ExpiresAt = now, s.ExpiresAt
+			m.noteAside(ctx, seen)
 		}
 		return fmt.Errorf("session %s: was ended here: %w", s.Handle, ErrRejected)
 	}
@@ -55,7 +57,7 @@ func (m *Manager) Admit(ctx context.Context, s *Session, c Credential) error {
 	}
 	next := lightly(s)
 	next.Devices, next.LastAccessAt = seen.devices(c, now), now
-	m.noteAside(ctx, sighting{Session: next, version: seen.version}, now)
+	m.noteAside(ctx, sighting{Session: next, version: seen.version})
 	return nil
 }
 
@@ -82,7 +84,7 @@ func lightly(s *Session) *Session {
 }
 
 // noteAside writes a sighting in the background. One that cannot be written is no loss: the next question notes it.
-func (m *Manager) noteAside(ctx context.Context, s sighting, now time.Time) {
+func (m *Manager) noteAside(ctx context.Context, s sighting) {
 	select {
 	case m.noting <- struct{}{}:
 	default:
@@ -93,7 +95,7 @@ func (m *Manager) noteAside(ctx context.Context, s sighting, now time.Time) {
 		defer func() { <-m.noting }()
 		ctx, cancel := context.WithTimeout(ctx, pendingWrite)
 		defer cancel()
-		if err := m.writeSighting(ctx, s, now); err != nil && !errors.Is(err, ErrConflict) {
+		if err := m.writeSighting(ctx, s); err != nil && !errors.Is(err, ErrConflict) {
 			m.o.Log.WarnContext(ctx, "a foreign session was not noted", "handle", s.Session.Handle, "source", s.Session.Source, "error", err)
 		}
 	})
@@ -102,24 +104,20 @@ func (m *Manager) noteAside(ctx context.Context, s sighting, now time.Time) {
 	}
 }
 
-// sightingUntil is when s may be forgotten: at its own end, and before that when it has not been seen for as long as
-// sessions of ours may be idle.
-func (m *Manager) sightingUntil(s sighting, now time.Time) time.Time {
-	if !s.RefusedAt.IsZero() {
-		return m.refusalUntil(s, now)
+// until is when s may be forgotten: at its own end, and before that when it has not been seen for as long as sessions of
+// ours may be idle. That it is refused is remembered for longer.
+func (m *Manager) until(s sighting) time.Time {
+	seenAt, end := s.Session.LastAccessAt, s.Session.ExpiresAt
+	if s.RefusedAt.IsZero() {
+		return earliest(end, seenAt.Add(m.lifetime(s.Session.Source).IdleTimeout))
 	}
-	return earliest(s.Session.ExpiresAt, s.Session.LastAccessAt.Add(m.lifetime(s.Session.Source).IdleTimeout))
+	if keep := seenAt.Add(keepRefusal); end.Before(keep) {
+		return keep
+	}
+	return end
 }
 
-// refusalUntil is until when s stays refused: its own end, or long after it was last shown where nobody knows that.
-func (m *Manager) refusalUntil(s sighting, shownAt time.Time) time.Time {
-	if end := s.Session.ExpiresAt; !end.IsZero() {
-		return end
-	}
-	return shownAt.Add(keepRefusal)
-}
-
-func (m *Manager) writeSighting(ctx context.Context, s sighting, now time.Time) error {
+func (m *Manager) writeSighting(ctx context.Context, s sighting) error {
 	body, err := json.Marshal(storedSighting{storedSession: storedOf(s.Session), RefusedAt: s.RefusedAt})
 	if err != nil {
 		return fmt.Errorf("session %s: encode: %w: %w", s.Session.Handle, ErrMalformed, err)
@@ -127,7 +125,7 @@ func (m *Manager) writeSighting(ctx context.Context, s sighting, now time.Time) 
 	key := sightingKey(s.Session)
 	_, err = m.o.Store.Swap(ctx, key, Record{
 		Data: m.sealer.Seal(append([]byte{sightingFormat}, body...), []byte(key)), Terms: terms(s.Session),
-		ExpiresAt: m.sightingUntil(s, now), Version: s.version,
+		ExpiresAt: m.until(s), Version: s.version,
 	})
 	if err != nil {
 		return fmt.Errorf("session %s: note: %w", s.Session.Handle, classed(err))
@@ -170,7 +168,7 @@ func (m *Manager) refuse(ctx context.Context, s *Session) error {
 			return nil
 		}
 		seen.RefusedAt = now
-		if err = m.writeSighting(ctx, seen, now); !errors.Is(err, ErrConflict) {
+		if err = m.writeSighting(ctx, seen); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

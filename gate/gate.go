@@ -182,9 +182,6 @@ func (d Decision) refuse(v Verdict, code, reason string, err error) Decision {
 	return d
 }
 
-// End has s refused here from now on, whatever its authority says, until its own end.
-func (g *Gate) End(s *session.Session) { g.o.Validator.End(s) }
-
 // Session says who shows q, without a route and its rules: for endpoints of our own. It returns the zero Session and
 // false when nobody does; the error is ErrUnavailable when nobody can say, ErrMalformed when the request shows two.
 func (g *Gate) Session(ctx context.Context, q policy.Request) (*session.Session, bool, error) {

@@ -68,11 +68,14 @@ func newSite(keyHash string) (*middleware.Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	validator, err := session.NewValidator(session.ValidatorOptions{Resolvers: []session.Resolver{manager, services.(session.Resolver)}})
+	validator, err := session.NewValidator(session.ValidatorOptions{Resolvers: []session.Resolver{manager, services.(session.Resolver)}, Ledger: manager})
 	if err != nil {
 		return nil, err
 	}
-	manager.OnEnd(func(s *session.Session, _ session.EndReason) { validator.End(s) })
+	operations, err := session.NewOperations(session.OperationsOptions{Manager: manager, Validator: validator, Sources: sources})
+	if err != nil {
+		return nil, err
+	}
 
 	table, err := policy.NewTable([]policy.RouteOptions{
 		{Name: "about", Paths: []string{"/about"}, Access: policy.Public},
@@ -86,7 +89,7 @@ func newSite(keyHash string) (*middleware.Site, error) {
 		return nil, err
 	}
 	return middleware.New(middleware.Options{
-		Gate: g, Canonicalizer: &policy.Canonicalizer{}, Manager: manager, Keys: keys, Sources: sources, PublicURL: public,
+		Gate: g, Canonicalizer: &policy.Canonicalizer{}, Manager: manager, Operations: operations, Keys: keys, Sources: sources, PublicURL: public,
 	})
 }
 

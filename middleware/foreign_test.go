@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -166,5 +167,16 @@ func TestForeignLogoutWithoutSuchACallEndsHere(t *testing.T) {
 	v.failing = errors.Join(errors.New("no such call"), session.ErrUnsupported)
 	b.jar[elsewhere] = "alice"
 	require.Equal(t, http.StatusSeeOther, b.post("/_session/logout", url.Values{}).StatusCode)
+	require.Equal(t, http.StatusFound, b.get("/app").StatusCode)
+}
+
+// TestForeignLogoutLasts: the authority has no logout and goes on saying yes; here it is over until its own end, in every
+// process that shares the store.
+func TestForeignLogoutLasts(t *testing.T) {
+	v, h, b := newVilla(t)
+	v.failing = session.ErrUnsupported
+	b.jar[elsewhere] = "alice"
+	require.Equal(t, http.StatusSeeOther, b.post("/_session/logout", url.Values{}).StatusCode)
+	h.clock.Advance(100 * time.Hour)
 	require.Equal(t, http.StatusFound, b.get("/app").StatusCode)
 }

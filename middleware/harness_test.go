@@ -235,12 +235,13 @@ func newHouse(t testing.TB, o houseOptions) *house {
 			resolvers = append(resolvers, r)
 		}
 	}
-	validator, err := session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Now: h.clock.Now, Log: log})
+	validator, err := session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Ledger: h.manager, Now: h.clock.Now, Log: log})
 	require.NoError(t, err)
-	h.manager.OnEnd(func(s *session.Session, _ session.EndReason) { validator.End(s) })
 	table, err := policy.NewTable(o.routes)
 	require.NoError(t, err)
 	opts.Gate, err = gate.New(gate.Options{Table: table, Validator: validator, Lifetimes: o.lifetimes, Now: h.clock.Now})
+	require.NoError(t, err)
+	opts.Operations, err = session.NewOperations(session.OperationsOptions{Manager: h.manager, Validator: validator, Sources: o.sources})
 	require.NoError(t, err)
 	opts.Manager, opts.Canonicalizer = h.manager, &policy.Canonicalizer{}
 	h.site, err = New(opts)

@@ -93,8 +93,7 @@ func (s *Site) endOwn(ctx context.Context, own *session.Session) error {
 	return s.o.Manager.End(ctx, own, session.EndLogout)
 }
 
-// endForeign ends a session where it lives, and then here. An authority without such a call keeps it; here it is refused
-// all the same.
+// endForeign ends a session where it lives, and then here until its own end. An authority without such a call keeps it.
 func (s *Site) endForeign(ctx context.Context, foreign *session.Session) error {
 	for _, src := range s.o.Sources {
 		r, ok := src.(session.Revoker)
@@ -105,8 +104,7 @@ func (s *Site) endForeign(ctx context.Context, foreign *session.Session) error {
 			return err
 		}
 	}
-	s.o.Gate.End(foreign)
-	return nil
+	return s.o.Operations.EndForeign(ctx, foreign)
 }
 
 func (s *Site) logoutFailed(w http.ResponseWriter, r *http.Request, err error) {

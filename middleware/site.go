@@ -13,11 +13,12 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
-// Options are the parts of a Site. Gate, Canonicalizer, Manager, Keys and PublicURL are required.
+// Options are the parts of a Site. Gate, Canonicalizer, Manager, Operations, Keys and PublicURL are required.
 type Options struct {
 	Gate          *gate.Gate
 	Canonicalizer *policy.Canonicalizer
 	Manager       *session.Manager
+	Operations    *session.Operations
 	Keys          *session.KeyRing
 	// Sources are all sources; those with a login are offered at the sign-in page, in this order.
 	Sources []session.Source
@@ -54,8 +55,8 @@ type Site struct {
 
 // New checks o and returns the site.
 func New(o Options) (*Site, error) {
-	if o.Gate == nil || o.Canonicalizer == nil || o.Manager == nil || o.Keys == nil || o.PublicURL == nil {
-		return nil, fmt.Errorf("site: gate, canonicalizer, manager, keys and public URL are required: %w", session.ErrMalformed)
+	if o.Gate == nil || o.Canonicalizer == nil || o.Manager == nil || o.Operations == nil || o.Keys == nil || o.PublicURL == nil {
+		return nil, fmt.Errorf("site: gate, canonicalizer, manager, operations, keys and public URL are required: %w", session.ErrMalformed)
 	}
 	origin, err := ParseOrigin(o.PublicURL.String())
 	if err != nil {

@@ -31,6 +31,7 @@ type house struct {
 	sources   []session.Source
 	manager   *session.Manager
 	validator *session.Validator
+	ops       *session.Operations
 	gate      *gate.Gate
 	site      *middleware.Site
 	upstreams []*proxy.Proxy // by route index
@@ -106,12 +107,12 @@ func (h *house) openSessions() error {
 			resolvers = append(resolvers, r)
 		}
 	}
-	h.validator, err = session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Cache: h.cfg.Cache, Log: h.log})
+	h.validator, err = session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Cache: h.cfg.Cache, Ledger: h.manager, Log: h.log})
 	if err != nil {
 		return err
 	}
-	h.manager.OnEnd(func(s *session.Session, _ session.EndReason) { h.validator.End(s) })
-	return nil
+	h.ops, err = session.NewOperations(session.OperationsOptions{Manager: h.manager, Validator: h.validator, Sources: h.sources})
+	return err
 }
 
 func (h *house) openGate() error {
@@ -145,7 +146,7 @@ func (h *house) openSite() error {
 		return err
 	}
 	h.site, err = middleware.New(middleware.Options{
-		Gate: h.gate, Canonicalizer: canonicalizer, Manager: h.manager, Keys: h.keys, Sources: h.sources,
+		Gate: h.gate, Canonicalizer: canonicalizer, Manager: h.manager, Operations: h.ops, Keys: h.keys, Sources: h.sources,
 		PublicURL: h.public, Prefix: h.cfg.Prefix, ReturnOrigins: h.cfg.ReturnOrigins, Cookie: h.cookie(),
 		Pages: middleware.PageOptions{Dir: h.cfg.Pages.Dir, Title: h.cfg.Pages.Title}, JWKS: signer.Handler(), Log: h.log,
 	})

@@ -28,7 +28,7 @@ type Operations struct {
 	sources map[string]Source
 }
 
-// NewOperations checks o and returns the operations.
+// NewOperations checks o and returns the operations. From then on the validator refuses at once what the manager ends.
 func NewOperations(o OperationsOptions) (*Operations, error) {
 	if o.Manager == nil || o.Validator == nil {
 		return nil, fmt.Errorf("session operations: manager and validator are required: %w", ErrMalformed)
@@ -37,6 +37,7 @@ func NewOperations(o OperationsOptions) (*Operations, error) {
 	for _, s := range o.Sources {
 		op.sources[s.Name()] = s
 	}
+	o.Manager.OnEnd(func(s *Session, _ EndReason) { o.Validator.End(s) })
 	return op, nil
 }
 

@@ -108,7 +108,6 @@ func newOffice(t testing.TB, o worldOptions) *office {
 	f := &office{world: w, lobby: newLobby()}
 	w.manager.sources["lobby"] = f.lobby
 	f.validator = newTestValidator(t, ValidatorOptions{Resolvers: []Resolver{w.manager, f.lobby}, Cache: o.cache, Now: o.now, Ledger: w.manager})
-	w.manager.OnEnd(func(s *Session, _ EndReason) { f.validator.End(s) })
 	var err error
 	f.ops, err = NewOperations(OperationsOptions{Manager: w.manager, Validator: f.validator, Sources: []Source{w.authority, f.lobby}, Properties: []string{"theme"}})
 	require.NoError(t, err)

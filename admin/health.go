@@ -90,15 +90,3 @@ func (h *Health) ready(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(r)
 }
-
-// Handler serves the admin listener: /livez (the process answers) and /readyz (see Report).
-func Handler(h *Health) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", h.ready)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		mux.ServeHTTP(w, r)
-	})
-}

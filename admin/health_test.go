@@ -12,7 +12,8 @@ import (
 
 func ask(t *testing.T, h *Health, path string) (int, Report) {
 	rec := httptest.NewRecorder()
-	Handler(h).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+	a := &API{o: Options{Health: h}}
+	a.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "http://localhost"+path, nil))
 	require.Equal(t, "no-store", rec.Header().Get("Cache-Control"))
 	var r Report
 	if path == "/readyz" {

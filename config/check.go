@@ -70,6 +70,7 @@ func (k *checker) check() error {
 	}
 	k.listeners()
 	k.tls()
+	k.admin()
 	before := len(*k.problems)
 	k.publicURL()
 	k.cookie()

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/sessionward/sessionward/admin"
 	"github.com/sessionward/sessionward/identity"
 	"github.com/sessionward/sessionward/policy"
 	"github.com/sessionward/sessionward/proxy"
@@ -20,7 +21,7 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// TLS lets the gateway speak https itself. Default: plain http, for use behind something that ends TLS.
 	TLS TLSOptions `yaml:"tls"`
-	// Admin is the door for operators: /livez and /readyz.
+	// Admin is the door for operators: health, and everything that can be done with sessions.
 	Admin AdminOptions `yaml:"admin"`
 	// PublicURL is where browsers reach the gateway: scheme://host[:port] and nothing after it. Required. It must be
 	// https unless the host is this machine or cookie.insecure is set.
@@ -95,8 +96,35 @@ type RouteLifetime struct {
 // AdminOptions describe the listener for operators.
 type AdminOptions struct {
 	// Listen is where it accepts connections, as host:port; none switches it off. Default 127.0.0.1:4181. Who can reach
-	// it can read how the gateway is.
+	// it can read how the gateway is; everything else needs a token or a client certificate.
 	Listen string `yaml:"listen"`
+	// Hosts are names it is reached by, besides addresses and localhost. Default: none.
+	Hosts []string `yaml:"hosts"`
+	// TLS lets it speak https, and know operators by their certificates. Required unless it listens on this machine
+	// alone.
+	TLS AdminTLSOptions `yaml:"tls"`
+	// Tokens are those of operators and scripts. Whoever can read the key file needs none. Default: none.
+	Tokens []admin.Token `yaml:"tokens"`
+	// Clients are those of client certificates that may ask. Default: none.
+	Clients []AdminClient `yaml:"clients"`
+}
+
+// AdminTLSOptions name the certificate of the listener for operators.
+type AdminTLSOptions struct {
+	// CertFile holds the certificate and its chain, in PEM.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile holds the private key, in PEM.
+	KeyFile string `yaml:"key_file"`
+	// ClientCAFile holds the certificates that sign those of operators, in PEM.
+	ClientCAFile string `yaml:"client_ca_file"`
+}
+
+// AdminClient is what the holder of a client certificate may do.
+type AdminClient struct {
+	// Name is the common name of the certificate.
+	Name string `yaml:"name"`
+	// Scope is read or write. Default read.
+	Scope admin.Scope `yaml:"scope"`
 }
 
 // TLSOptions name the certificate the gateway shows. Both or neither.

@@ -32,6 +32,7 @@ type Server struct {
 	house   *house
 	handler http.Handler
 	health  *admin.Health
+	api     *admin.API
 	admin   net.Listener // of operators; nil: there is none
 }
 
@@ -43,7 +44,12 @@ func Open(cfg *config.Config, log *slog.Logger) (*Server, error) {
 		h.close()
 		return nil, err
 	}
-	return &Server{cfg: cfg, log: log, house: h, handler: h.handler(), health: h.health()}, nil
+	s := &Server{cfg: cfg, log: log, house: h, handler: h.handler(), health: h.health()}
+	if s.api, err = h.api(s.health); err != nil {
+		h.close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // Handler returns the gateway as a plain handler, for tests and for servers of one's own. Run serves the same.
@@ -69,6 +75,10 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		if s.admin, err = lc.Listen(ctx, "tcp", cfg.Admin.Listen); err != nil {
 			_ = l.Close()
 			return fmt.Errorf("admin.listen: listen on %s: %w", cfg.Admin.Listen, err)
+		}
+		if s.admin, err = adminTLS(cfg.Admin.TLS, s.admin); err != nil {
+			_ = l.Close()
+			return err
 		}
 	}
 	return s.Serve(ctx, l)
@@ -109,7 +119,7 @@ func (s *Server) serveAdmin(background *sync.WaitGroup) (stop func()) {
 		return func() {}
 	}
 	srv := &http.Server{
-		Handler: admin.Handler(s.health), ReadHeaderTimeout: s.cfg.Limits.ReadHeaderTimeout, ReadTimeout: adminTimeout,
+		Handler: s.api.Handler(), ReadHeaderTimeout: s.cfg.Limits.ReadHeaderTimeout, ReadTimeout: adminTimeout,
 		WriteTimeout: adminTimeout, IdleTimeout: s.cfg.Limits.IdleTimeout, MaxHeaderBytes: s.cfg.Limits.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

@@ -44,6 +44,9 @@ func NewOperations(o OperationsOptions) (*Operations, error) {
 // Source returns the source of that name; nil when there is none.
 func (o *Operations) Source(name string) Source { return o.sources[name] }
 
+// CookieName is the name of the cookie of sessions of ours.
+func (o *Operations) CookieName() string { return o.o.Manager.CookieName() }
+
 // List is Manager.List.
 func (o *Operations) List(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
 	return o.o.Manager.List(ctx, f, cursor, limit)
@@ -175,6 +178,18 @@ func (o *Operations) Refresh(ctx context.Context, handle string) (Entry, error) 
 	}
 	e.Session, err = o.o.Validator.Renew(ctx, r, e.Session)
 	return e, err
+}
+
+// Extend has the authority move the end of the session. That of sessions of ours never moves: they are renewed or touched.
+func (o *Operations) Extend(ctx context.Context, handle string) (Entry, error) {
+	e, err := o.Get(ctx, handle)
+	if err != nil {
+		return Entry{}, err
+	}
+	if !e.Foreign {
+		return Entry{}, fmt.Errorf("session %s: the end of a session of ours never moves; refresh or touch it: %w", handle, ErrUnsupported)
+	}
+	return o.Refresh(ctx, handle)
 }
 
 // Devices lists where the session has been used from: as the authority tells it where it can, as the gateway saw it

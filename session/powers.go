@@ -101,3 +101,46 @@ type TokenChecker interface {
 	// not known.
 	EndsWithin(s *Session, d time.Duration) (ends, known bool)
 }
+
+// Powers lists what src can do, by the names of the interfaces it implements in the words of the documents. A power may
+// still be unsupported for one session, configuration or version of the authority.
+func Powers(src Source) []string {
+	var out []string
+	for _, power := range []struct {
+		name string
+		has  bool
+	}{
+		{"resolve", is[Resolver](src)},
+		{"redirect_login", is[RedirectLogin](src)},
+		{"external_login", is[ExternalLogin](src)},
+		{"password_login", is[PasswordLogin](src)},
+		{"assertion_login", is[AssertionLogin](src)},
+		{"look", is[Keeper](src)},
+		{"touch", is[Toucher](src)},
+		{"verify", is[Verifier](src)},
+		{"check_token", is[TokenChecker](src)},
+		{"refresh", is[Refresher](src)},
+		{"revoke", is[Revoker](src)},
+		{"revoke_ids", is[IDRevoker](src)},
+		{"revoke_own", is[OwnRevoker](src)},
+		{"revoke_others", is[OthersRevoker](src)},
+		{"revoke_user", is[UserRevoker](src)},
+		{"revoke_all", is[AllRevoker](src)},
+		{"list", is[Lister](src)},
+		{"list_own", is[OwnLister](src)},
+		{"read_properties", is[PropertyReader](src)},
+		{"update_properties", is[PropertyUpdater](src)},
+		{"tokenize", is[Tokenizer](src)},
+		{"end_session", is[EndSession](src)},
+	} {
+		if power.has {
+			out = append(out, power.name)
+		}
+	}
+	return out
+}
+
+func is[T Source](src Source) bool {
+	_, ok := src.(T)
+	return ok
+}

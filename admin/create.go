@@ -1,0 +1,174 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/sessionward/sessionward/session"
+)
+
+// Creation is the body of POST /sessions: exactly one proof, and for whom the session is.
+type Creation struct {
+	Source string `json:"source"`
+	// Token is a credential of the source; Cookie or Header says where it is usually carried, otherwise it is a bearer
+	// token.
+	Token  string `json:"token,omitempty"`
+	Cookie string `json:"cookie,omitempty"`
+	Header string `json:"header,omitempty"`
+	// Username and Password are checked by the source.
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+	// Assertion is a SAML 2.0 assertion, as it is.
+	Assertion string `json:"assertion,omitempty"`
+	// IP and UserAgent are those of the client the session is for.
+	IP        string `json:"ip,omitempty"`
+	UserAgent string `json:"user_agent,omitempty"`
+}
+
+// Created is the answer of POST /sessions: the session and the cookie that opens it. Whoever has the cookie is the user.
+type Created struct {
+	Session Entry  `json:"session"`
+	Cookie  Cookie `json:"cookie"`
+}
+
+// Cookie is a session cookie to be set at the gateway's host.
+type Cookie struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+func (c Creation) proof() session.Proof {
+	p := session.Proof{
+		Token: session.NewSecret(c.Token), Assertion: session.NewSecret(c.Assertion),
+		Username: c.Username, Password: session.NewSecret(c.Password),
+	}
+	switch {
+	case c.Cookie != "":
+		p.Place = session.Place{Kind: session.KindCookie, Name: c.Cookie}
+	case c.Header != "":
+		p.Place = session.Place{Kind: session.KindHeader, Name: http.CanonicalHeaderKey(c.Header)}
+	}
+	return p
+}
+
+func (a *API) create(w http.ResponseWriter, r *http.Request) {
+	var body Creation
+	if err := read(r, &body); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	s, value, err := a.o.Operations.Create(r.Context(), body.Source, body.proof(), session.Device{IP: body.IP, UserAgent: body.UserAgent})
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.o.Log.InfoContext(r.Context(), "a session was created for an operator", "source", s.Source, "subject", s.Identity.Subject, "session", s.Handle)
+	writeJSON(w, http.StatusCreated, Created{
+		Session: entryOf(session.Entry{Session: s, Active: true}),
+		Cookie:  Cookie{Name: a.o.Operations.CookieName(), Value: value.Reveal()},
+	})
+}
+
+// Tokenization is the body of POST /sessions/{handle}/tokenize, Tokenized its answer.
+type Tokenization struct {
+	Template string `json:"template"`
+}
+
+// Tokenized is a signed JWT of a session.
+type Tokenized struct {
+	Token     string    `json:"token"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+func (a *API) tokenize(w http.ResponseWriter, r *http.Request) {
+	var body Tokenization
+	if err := read(r, &body); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	handle := r.PathValue("handle")
+	token, end, err := a.o.Operations.Tokenize(r.Context(), handle, body.Template)
+	if errors.Is(err, session.ErrUnsupported) && a.o.Tokenize != nil {
+		var e session.Entry
+		if e, err = a.o.Operations.Get(r.Context(), handle); err == nil && !e.Active {
+			err = fmt.Errorf("session %s: has ended: %w", handle, session.ErrNotFound)
+		}
+		if err == nil {
+			token, end, err = a.o.Tokenize(e.Session, body.Template)
+		}
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, Tokenized{Token: token.Reveal(), ExpiresAt: end})
+}
+
+// Introspection is the answer of POST /introspect (RFC 7662 §2.2).
+type Introspection struct {
+	Active    bool   `json:"active"`
+	Subject   string `json:"sub,omitempty"`
+	Username  string `json:"username,omitempty"`
+	Issuer    string `json:"iss,omitempty"` // the source
+	TokenType string `json:"token_type,omitempty"`
+	IssuedAt  int64  `json:"iat,omitempty"`
+	ExpiresAt int64  `json:"exp,omitempty"`
+	SessionID string `json:"sid,omitempty"` // the handle
+	ACR       string `json:"acr,omitempty"`
+}
+
+// introspect takes a cookie value of ours as the parameter token of a form.
+func (a *API) introspect(w http.ResponseWriter, r *http.Request) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "application/x-www-form-urlencoded" || r.ParseForm() != nil || len(r.PostForm["token"]) != 1 {
+		a.fail(w, r, fmt.Errorf("the body must be a form with one token (RFC 7662 §2.1): %w", session.ErrMalformed))
+		return
+	}
+	s, err := a.o.Operations.Introspect(r.Context(), session.NewSecret(r.PostForm.Get("token")))
+	if errors.Is(err, session.ErrRejected) && !errors.Is(err, session.ErrUnavailable) {
+		writeJSON(w, http.StatusOK, Introspection{})
+		return
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	answer := Introspection{Active: true, Subject: s.Identity.Subject, Username: s.Identity.Username, Issuer: s.Source, TokenType: "session_cookie", SessionID: s.Handle, ACR: s.ACR}
+	if !s.IssuedAt.IsZero() {
+		answer.IssuedAt = s.IssuedAt.Unix()
+	}
+	if end := s.EndsAt(); !end.IsZero() {
+		answer.ExpiresAt = end.Unix()
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// SourceList is the answer of GET /sources.
+type SourceList struct {
+	Sources []SourceEntry `json:"sources"`
+}
+
+// SourceEntry is one source: how it is, and which powers it has over its sessions.
+type SourceEntry struct {
+	Name   string   `json:"name"`
+	Kind   string   `json:"kind"`
+	Health string   `json:"health,omitempty"` // "" when it is well
+	Powers []string `json:"powers"`
+}
+
+func (a *API) sources(w http.ResponseWriter, _ *http.Request) {
+	list := SourceList{Sources: []SourceEntry{}}
+	for _, src := range a.o.Sources {
+		e := SourceEntry{Name: src.Name(), Kind: src.Kind(), Powers: session.Powers(src)}
+		if h, ok := src.(session.HealthChecker); ok {
+			if err := h.Health(); err != nil {
+				e.Health = err.Error()
+			}
+		}
+		list.Sources = append(list.Sources, e)
+	}
+	writeJSON(w, http.StatusOK, list)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/sessionward/sessionward/session"
 )
@@ -103,6 +104,9 @@ func (b Revocation) check() (session.Filter, error) {
 	return session.ParseFilter(b.Filter)
 }
 
+// lineTimeout is how long a caller may take to read one line.
+const lineTimeout = 30 * time.Second
+
 // lines writes JSON line by line (application/x-ndjson).
 type lines struct {
 	w     http.ResponseWriter
@@ -120,10 +124,12 @@ func (l *lines) begin() {
 // write reports whether there is anybody to go on for.
 func (l *lines) write(e Ended) bool {
 	l.begin()
+	control := http.NewResponseController(l.w)
+	_ = control.SetWriteDeadline(time.Now().Add(lineTimeout)) // of this line: the whole may take as long as it takes
 	if json.NewEncoder(l.w).Encode(e) != nil {
 		return false
 	}
-	err := http.NewResponseController(l.w).Flush()
+	err := control.Flush()
 	return err == nil || errors.Is(err, http.ErrNotSupported)
 }
 

@@ -31,7 +31,10 @@ var allowed = map[string][]string{
 	"cmd/demo":             {"cmd/demo/provider", "cmd/demo/application"},
 	"cmd/demo/provider":    {},
 	"cmd/demo/application": {},
+	"cmd/peers":            {"cmd/peers/secretserver"},
 	"cmd/peers/panel":      {},
+
+	"cmd/peers/secretserver": {"cmd/peers/panel"},
 }
 
 // echoKnown are the rooms that may know echo.

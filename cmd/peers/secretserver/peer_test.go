@@ -180,9 +180,9 @@ func TestRefusalsAreToldApart(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	c := start(t, Options{})
 	first := c.tokens(c.form(password("alice", "wonderland")))
-	used, current := first.RefreshToken, first
+	current := first
 	for range DefaultMaxRefreshes {
-		used = current.RefreshToken
+		used := current.RefreshToken
 		current = c.tokens(c.refresh(used))
 		require.NotEqual(t, used, current.RefreshToken)
 		require.Equal(t, http.StatusOK, c.get("/api/v1/users/current", current.AccessToken).status)

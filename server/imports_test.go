@@ -18,7 +18,7 @@ const module = "github.com/sessionward/sessionward"
 var allowed = map[string][]string{
 	"session":              {},
 	"session/sessiontest":  {"session"},
-	"source":               {"session", "source/authority"},
+	"source":               {"session", "source/authority", "source/secretserver"},
 	"source/authority":     {"session"},
 	"store":                {"session"},
 	"policy":               {"session"},
@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"cmd/peers":            {"cmd/peers/secretserver"},
 	"cmd/peers/panel":      {},
 
+	"source/secretserver":    {"session", "source/authority"},
 	"cmd/peers/secretserver": {"cmd/peers/panel"},
 }
 

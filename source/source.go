@@ -20,6 +20,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/secretserver"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -27,8 +28,11 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-	OIDC  *OIDCOptions  `yaml:"oidc,omitempty"`
-	JWT   *JWTOptions   `yaml:"jwt,omitempty"`
+	OIDC *OIDCOptions `yaml:"oidc,omitempty"`
+	JWT  *JWTOptions  `yaml:"jwt,omitempty"`
+
+	SecretServer *secretserver.Options `yaml:"secretserver,omitempty"`
+
 	Local *LocalOptions `yaml:"local,omitempty"`
 }
 
@@ -58,6 +62,9 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
+		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, func(o Options, d Deps) (session.Source, error) {
+			return secretserver.Open(o.Name, *o.SecretServer, d.authority())
+		}, o.SecretServer.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sessionward/sessionward/source/authority"
@@ -50,7 +51,7 @@ func judge(r authority.Reply) (v verdict, reason string) {
 	case http.StatusBadRequest:
 		return badRequest, ""
 	}
-	return nonsense, "it answered " + http.StatusText(r.Status)
+	return nonsense, "it answered " + strconv.Itoa(r.Status)
 }
 
 // notTheirs says why an answer cannot be the application's own, "" when it can: pages come from IIS, a maintenance mode or

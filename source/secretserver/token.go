@@ -47,7 +47,7 @@ func (s *Source) tokenRefusal(r authority.Reply, form url.Values) error {
 		return nil
 	}
 	if reason == "" && !slices.Contains([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden}, r.Status) {
-		reason = "its token endpoint answered " + http.StatusText(r.Status)
+		reason = "its token endpoint answered " + strconv.Itoa(r.Status)
 	}
 	if reason != "" {
 		return s.client.Nonsense(reason)

@@ -79,6 +79,7 @@ func TestListsThatDoNotEnd(t *testing.T) {
 	require.Equal(t, maxPages, asked)
 	_, err = drain(t.Context(), scripted(t, 200, fmt.Sprintf(record, 0)), formSession("a", ""))
 	unavailable(t, err)
+	require.ErrorContains(t, err, "circles")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = drain(ctx, more, formSession("a", ""))
@@ -112,9 +113,11 @@ func TestRevokeOwn(t *testing.T) {
 	list, err := drain(t.Context(), w.Source, own)
 	require.NoError(t, err)
 	require.NoError(t, w.RevokeOwn(t.Context(), own), "none is none")
+	before := w.peer.Panel().Asked()
 	for _, odd := range []string{"", "x", "-1", "0", "92;93", "9223372036854775808"} {
 		require.ErrorIs(t, w.RevokeOwn(t.Context(), own, "92", odd), session.ErrMalformed, odd)
 	}
+	require.Equal(t, before, w.peer.Panel().Asked())
 	require.ErrorIs(t, w.RevokeOwn(t.Context(), own, "92", "93"), session.ErrMalformed, "bob's is none of hers")
 	require.True(t, w.peer.Alive(other.Access), "then none has ended")
 	require.NoError(t, w.RevokeOwn(t.Context(), own, "92"))

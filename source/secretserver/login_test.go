@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sessionward/sessionward/cmd/peers/panel"
 	peer "github.com/sessionward/sessionward/cmd/peers/secretserver"
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
@@ -77,6 +78,14 @@ func TestWrongPasswordsAndUsersLookTheSame(t *testing.T) {
 	require.ErrorIs(t, wrong, session.ErrRejected)
 	require.Equal(t, wrong.Error(), nobody.Error())
 	require.NoError(t, w.Health(), "a wrong password is no outage")
+	w.peer.Panel().Set(panel.HTML)
+	_, err := w.VerifyPassword(t.Context(), "alice", session.NewSecret(password), "")
+	unavailable(t, err)
+	w.peer.Panel().Set(panel.Up)
+	require.Error(t, w.Health())
+	_, err = w.VerifyPassword(t.Context(), "alice", session.NewSecret("wrong"), "")
+	require.ErrorIs(t, err, session.ErrRejected)
+	require.NoError(t, w.Health(), "and ends one: the server knows what it says")
 }
 
 // TestAccountsWithAOneTimePasswordCannotLogIn: it would travel in a header, and the form has no field for it.
@@ -108,6 +117,8 @@ func TestOlderServers(t *testing.T) {
 	require.Equal(t, "10.9.000002", s.Properties["server_version"])
 	_, err := drain(t.Context(), w.Source, s)
 	require.ErrorIs(t, err, session.ErrUnsupported)
+	require.ErrorContains(t, err, "this version of Secret Server has no /users/sessions")
+	require.NotContains(t, err.Error(), "?")
 	require.ErrorIs(t, w.RevokeOwn(t.Context(), s, "91"), session.ErrUnsupported)
 	_, err = w.RevokeOthers(t.Context(), s)
 	require.ErrorIs(t, err, session.ErrUnsupported)
@@ -129,17 +140,28 @@ func TestTheVersionIsAskedOnceAnHour(t *testing.T) {
 	require.Equal(t, 2, asked())
 
 	for name, answer := range map[string]string{"nothing": `{}`, "odd": `{"version":"<script>"}`, "null": `{"model":null}`, "long": `{"version":"` + strings.Repeat("1", 99) + `"}`} {
+		askedHere := 0
 		s := answering(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			if r.URL.Path == apiPath+versionPath {
+				askedHere++
 				_, _ = w.Write([]byte(answer))
 				return
 			}
 			_, _ = w.Write([]byte(`{"id":12}`))
 		})
-		got, err := s.Resolve(t.Context(), bearer("token"))
+		now := time.Now()
+		s.now = func() time.Time { return now }
+		for range 3 {
+			got, err := s.Resolve(t.Context(), bearer("token"))
+			require.NoError(t, err, name)
+			require.NotContains(t, got.Properties, "server_version", name)
+		}
+		require.Equal(t, 1, askedHere, name)
+		now = now.Add(versionRetry)
+		_, err := s.Resolve(t.Context(), bearer("token"))
 		require.NoError(t, err, name)
-		require.NotContains(t, got.Properties, "server_version", name)
+		require.Equal(t, 2, askedHere, name)
 		require.NoError(t, s.Health(), name)
 	}
 }

@@ -13,7 +13,7 @@ import (
 func TestConformance(t *testing.T) {
 	sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture {
 		w := newWorld(t, peer.Options{}, func(o *Options) {
-			o.Client.Timeout, o.TokenTimeout = 300*time.Millisecond, 300*time.Millisecond
+			o.Timeout, o.TokenTimeout = 300*time.Millisecond, 300*time.Millisecond
 		})
 		token := w.peer.Login("alice")
 		secrets := []string{password, token.Access, token.Refresh, "planted-unknown-token"}

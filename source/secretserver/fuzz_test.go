@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
 )
 
@@ -58,6 +57,9 @@ func FuzzVerdicts(f *testing.F) {
 	f.Add(403, "text/html", "", []byte(`{"message":"Authentication failed or expired token."}`))
 	f.Add(403, "application/json", "", []byte(`{"message":"Access Denied"}`))
 	f.Add(200, "application/json", "", []byte(`{"id":12}`))
+	client, err := authority.NewClient(authority.ClientOptions{}, time.Now)
+	require.NoError(f, err)
+	s := &Source{client: client}
 	f.Fuzz(func(t *testing.T, status int, kind, challenge string, body []byte) {
 		r := authority.Reply{Status: status, Header: http.Header{"Content-Type": {kind}, "Www-Authenticate": {challenge}}, Body: body}
 		switch v, reason := judge(r); v {
@@ -74,20 +76,12 @@ func FuzzVerdicts(f *testing.F) {
 		case good:
 			require.Equal(t, 200, status)
 		}
-		err := (&Source{client: newClient(t)}).tokenRefusal(r, map[string][]string{"refresh_token": {"planted-refresh-token"}})
+		err := s.tokenRefusal(r, map[string][]string{"refresh_token": {"planted-refresh-token"}})
 		if err != nil {
 			require.NotContains(t, err.Error(), "planted-refresh-token")
 			require.LessOrEqual(t, len(err.Error()), 1000)
 		} else {
 			require.Equal(t, 200, status)
 		}
-		_ = session.RetryAfter(err)
 	})
-}
-
-func newClient(t *testing.T) *authority.Client {
-	t.Helper()
-	c, err := authority.NewClient(authority.ClientOptions{}, time.Now)
-	require.NoError(t, err)
-	return c
 }

@@ -260,11 +260,11 @@ func TestTokenCallsArePatient(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(h))
 	defer server.Close()
 	defer close(release)
-	s := open(t, Options{URL: server.URL, Client: authority.ClientOptions{Timeout: 50 * time.Millisecond}}, time.Now, &syncBuffer{})
+	s := open(t, Options{URL: server.URL, ClientOptions: authority.ClientOptions{Timeout: 50 * time.Millisecond}}, time.Now, &syncBuffer{})
 	n, err := s.Refresh(t.Context(), formSession("a", "r"))
 	require.NoError(t, err)
 	require.Equal(t, "0", n.Properties[refreshesLeft], "the server gives no refresh token any more")
-	s = open(t, Options{URL: server.URL, TokenTimeout: 60 * time.Millisecond, Client: authority.ClientOptions{Timeout: 50 * time.Millisecond}}, time.Now, &syncBuffer{})
+	s = open(t, Options{URL: server.URL, TokenTimeout: 60 * time.Millisecond, ClientOptions: authority.ClientOptions{Timeout: 50 * time.Millisecond}}, time.Now, &syncBuffer{})
 	_, err = s.Refresh(t.Context(), formSession("a", "r"))
 	unavailable(t, err)
 }

@@ -56,7 +56,7 @@ type Options struct {
 	// spent refresh token cannot be had again.
 	TokenTimeout time.Duration `yaml:"token_timeout"`
 
-	Client authority.ClientOptions `yaml:",inline"`
+	authority.ClientOptions `yaml:",inline"`
 }
 
 // Takes returns which credentials are this source's, none when it accepts no tokens.
@@ -96,7 +96,7 @@ func (o *Options) Check(p *authority.Problems) {
 		p.Add("secretserver.credentials", "is set although tokens are not accepted", "remove it, or add tokens to accept")
 	}
 	o.checkRest(p)
-	o.Client.Check(p, "secretserver")
+	o.ClientOptions.Check(p, "secretserver")
 }
 
 func (o *Options) checkURL(p *authority.Problems) {
@@ -105,7 +105,7 @@ func (o *Options) checkURL(p *authority.Problems) {
 		p.Add("secretserver.url", "is missing", such)
 		return
 	}
-	if err := authority.CheckURL(o.URL, o.Client.InsecureHTTP, false); err != nil {
+	if err := authority.CheckURL(o.URL, o.InsecureHTTP, false); err != nil {
 		p.Add("secretserver.url", err.Error(), such)
 	}
 	for _, path := range []string{apiPath, tokenPath, "/winauthwebservices"} {

@@ -36,7 +36,7 @@ func TestOptionsRefused(t *testing.T) {
 		"refreshes, too many": {func(o *Options) { o.MaxRefreshes = 1001 }, []string{"secretserver.max_refreshes"}},
 		"local time":          {func(o *Options) { o.TimeZone = "Local" }, []string{"secretserver.time_zone", "Europe/Berlin"}},
 		"token timeout":       {func(o *Options) { o.TokenTimeout = 3 * time.Minute }, []string{"secretserver.token_timeout"}},
-		"timeout":             {func(o *Options) { o.Client.Timeout = time.Hour }, []string{"secretserver.timeout"}},
+		"timeout":             {func(o *Options) { o.Timeout = time.Hour }, []string{"secretserver.timeout"}},
 	} {
 		o := Options{URL: "https://vault.example.com/SecretServer"}
 		tt.change(&o)
@@ -54,7 +54,7 @@ func TestOpenSaysWhichFileOrZoneIsWrong(t *testing.T) {
 	_, err := Open("vault", Options{URL: "https://vault.example.com", TimeZone: "Middle/Earth"}, deps)
 	require.ErrorIs(t, err, session.ErrMalformed)
 	require.ErrorContains(t, err, "secretserver.time_zone")
-	_, err = Open("vault", Options{URL: "https://vault.example.com", Client: authority.ClientOptions{CAFile: t.TempDir() + "/none.pem"}}, deps)
+	_, err = Open("vault", Options{URL: "https://vault.example.com", ClientOptions: authority.ClientOptions{CAFile: t.TempDir() + "/none.pem"}}, deps)
 	require.ErrorContains(t, err, "secretserver.ca_file")
 }
 

@@ -30,7 +30,7 @@ func Open(name string, o Options, d authority.Deps) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("secretserver.time_zone: %q is not a zone this machine knows: use a name such as Europe/Berlin: %w", o.TimeZone, session.ErrMalformed)
 	}
-	client, err := authority.NewClient(o.Client, d.Now)
+	client, err := authority.NewClient(o.ClientOptions, d.Now)
 	if err != nil {
 		return nil, fmt.Errorf("secretserver.%w", err)
 	}

@@ -44,7 +44,7 @@ func newWorld(t *testing.T, po peer.Options, change func(*Options)) *world {
 		server.Close()
 	})
 	w := &world{t: t, peer: p, url: server.URL + po.Path, logs: &syncBuffer{}}
-	o := Options{URL: w.url, Client: authority.ClientOptions{Timeout: 2 * time.Second}, TokenTimeout: 2 * time.Second}
+	o := Options{URL: w.url, ClientOptions: authority.ClientOptions{Timeout: 2 * time.Second}, TokenTimeout: 2 * time.Second}
 	if change != nil {
 		change(&o)
 	}
@@ -126,7 +126,7 @@ func answering(t *testing.T, h http.HandlerFunc) *Source {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return open(t, Options{URL: server.URL, Client: authority.ClientOptions{Timeout: 2 * time.Second}}, time.Now, io.Discard)
+	return open(t, Options{URL: server.URL, ClientOptions: authority.ClientOptions{Timeout: 2 * time.Second}}, time.Now, io.Discard)
 }
 
 // formSession is a session as a login makes it and the manager hands it in.

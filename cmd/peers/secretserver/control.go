@@ -43,6 +43,15 @@ func (p *Peer) End(access string) {
 	}
 }
 
+// EndAll ends all sessions of a user, as an administrator does.
+func (p *Peer) EndAll(username string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.sessions {
+		s.ended = s.ended || s.user.Username == username
+	}
+}
+
 // Alive reports whether an access token works now.
 func (p *Peer) Alive(access string) bool {
 	p.mu.Lock()

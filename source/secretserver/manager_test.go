@@ -32,7 +32,9 @@ func newHouse(t *testing.T, po peer.Options) *house {
 	memory, err := store.OpenMemory(store.MemoryOptions{}, store.Deps{Now: now})
 	require.NoError(t, err)
 	m, err := session.NewManager(session.ManagerOptions{
-		Store: memory, Keys: ring, CookieName: "c", Sources: []session.Source{w.Source}, Now: now, Lifetime: session.Lifetime{IdleTimeout: 24 * time.Hour},
+		Store: memory, Keys: ring, CookieName: "c", Sources: []session.Source{w.Source}, Now: now,
+		// A touch is written in the background and remembered as of then: with the clock of these tests that can be minutes.
+		Lifetime: session.Lifetime{IdleTimeout: 24 * time.Hour, TouchEvery: 12 * time.Hour},
 	})
 	require.NoError(t, err)
 	v, err := session.NewValidator(session.ValidatorOptions{Resolvers: []session.Resolver{m, w.Source}, Now: now})

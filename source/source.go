@@ -27,9 +27,11 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-	OIDC  *OIDCOptions  `yaml:"oidc,omitempty"`
-	JWT   *JWTOptions   `yaml:"jwt,omitempty"`
-	Local *LocalOptions `yaml:"local,omitempty"`
+	OIDC          *OIDCOptions          `yaml:"oidc,omitempty"`
+	JWT           *JWTOptions           `yaml:"jwt,omitempty"`
+	Introspection *IntrospectionOptions `yaml:"introspection,omitempty"`
+	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
+	Local         *LocalOptions         `yaml:"local,omitempty"`
 }
 
 // Deps are what a source needs from the program around it.
@@ -57,6 +59,8 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT},
+		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection},
+		{"http", o.HTTP != nil, o.HTTP.check, openHTTP},
 		{"local", o.Local != nil, o.Local.check, openLocal},
 	}
 }

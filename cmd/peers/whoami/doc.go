@@ -2,8 +2,8 @@
 // JSON whose session a cookie, a header or a bearer token is.
 //
 // It owns its users and sessions, all in memory. It imitates no product: it stands for the many that grew like this,
-// with what such endpoints do to those who ask: 401 or a 200 that says no, 403 for reasons of its own, numbers for ids, times
-// in two forms, an idle clock that every question moves, a second cookie without which nothing is found.
+// with what such endpoints do to those who ask: 401 or a 200 that says no, 403 for reasons of its own, numbers for ids,
+// times in two forms, an idle clock that every question moves.
 //
-// One rule: a session is found by one credential only, and what it is bound to must come along, or there is none.
+// One rule: of all that a request carries, one credential is looked at.
 package whoami

@@ -20,8 +20,6 @@ type Options struct {
 
 	Cookie string `yaml:"cookie"` // its name; "": app_session
 	Header string `yaml:"header"` // its name; "": X-App-Session
-	// TenantCookie is the name of a second cookie: a session is found only beside the tenant it was begun in. "": none.
-	TenantCookie string `yaml:"tenant_cookie"`
 	// ServiceKey must stand in X-Service-Key of every question, or it is answered with 403. "": none.
 	ServiceKey string `yaml:"service_key"`
 
@@ -44,6 +42,7 @@ type User struct {
 	Email         string   `yaml:"email"`
 	EmailVerified bool     `yaml:"email_verified"`
 	Roles         []string `yaml:"roles"`
+	Tenant        string   `yaml:"tenant"`
 	// Locked users keep their sessions, which are answered with 403.
 	Locked bool `yaml:"locked"`
 }
@@ -52,7 +51,7 @@ func (o Options) withDefaults() Options {
 	if len(o.Users) == 0 {
 		o.Users = []User{{
 			ID: 1001, Username: "alice", Password: "wonderland", Name: "Alice Liddell", Email: "alice@example.com",
-			EmailVerified: true, Roles: []string{"staff", "readers"},
+			EmailVerified: true, Roles: []string{"staff", "readers"}, Tenant: "acme",
 		}}
 	}
 	o.Cookie, o.Header = cmp.Or(o.Cookie, "app_session"), cmp.Or(o.Header, "X-App-Session")

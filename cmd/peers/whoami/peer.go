@@ -29,7 +29,6 @@ type Peer struct {
 type session struct {
 	id        string
 	username  string
-	tenant    string // "" where there are none
 	startedAt time.Time
 	idleEndAt time.Time
 	endAt     time.Time
@@ -60,8 +59,8 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.Ser
 // Panel is what turns clock and behaviour.
 func (p *Peer) Panel() *panel.Panel { return p.panel }
 
-// Login begins a session and returns its token. tenant is what its second cookie holds; "" where there is none.
-func (p *Peer) Login(username, tenant string) (token string, err error) {
+// Login begins a session and returns its token.
+func (p *Peer) Login(username string) (token string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, ok := p.users[username]; !ok {
@@ -70,7 +69,7 @@ func (p *Peer) Login(username, tenant string) (token string, err error) {
 	now := p.panel.Now()
 	token = "app_" + rand.Text()
 	p.sessions[token] = &session{
-		id: "s-" + rand.Text()[:10], username: username, tenant: tenant,
+		id: "s-" + rand.Text()[:10], username: username,
 		startedAt: now, endAt: now.Add(p.o.SessionTTL), idleEndAt: now.Add(p.o.IdleTimeout),
 	}
 	return token, nil
@@ -112,12 +111,12 @@ func (s *session) ended(now time.Time) bool { return !now.Before(s.endAt) || !no
 
 // use finds the session r shows and moves its idle clock. The copies are the caller's.
 func (p *Peer) use(r *http.Request) (session, User, bool) {
-	token, tenant := p.shown(r), p.tenant(r)
+	token := p.shown(r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.panel.Now()
 	s, ok := p.sessions[token]
-	if !ok || s.ended(now) || s.tenant != tenant {
+	if !ok || s.ended(now) {
 		return session{}, User{}, false
 	}
 	s.idleEndAt = now.Add(p.o.IdleTimeout)

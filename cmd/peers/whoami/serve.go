@@ -27,17 +27,6 @@ func (p *Peer) shown(r *http.Request) string {
 	return ""
 }
 
-func (p *Peer) tenant(r *http.Request) string {
-	if p.o.TenantCookie == "" {
-		return ""
-	}
-	c, err := r.Cookie(p.o.TenantCookie)
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
-
 // me answers whose session it is.
 func (p *Peer) me(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
@@ -76,7 +65,7 @@ func (p *Peer) describe(s session, u User) map[string]any {
 			"roles": u.Roles, "role_objects": roles,
 		},
 		"session": map[string]any{
-			"id": s.id, "tenant": s.tenant, "assurance": "aal1",
+			"id": s.id, "tenant": u.Tenant, "assurance": "aal1",
 			"started_at": p.time(s.startedAt), "expires_at": p.time(s.endAt), "idle_expires_at": p.time(s.idleEndAt),
 		},
 	}
@@ -125,7 +114,7 @@ func (p *Peer) login(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "wrong username or password", http.StatusUnauthorized)
 		return
 	}
-	token, err := p.Login(username, p.tenant(r))
+	token, err := p.Login(username)
 	if err != nil {
 		http.Error(w, "wrong username or password", http.StatusUnauthorized)
 		return

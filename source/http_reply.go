@@ -236,7 +236,7 @@ func plain(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		f, err := v.Float64()
-		if err != nil || math.Abs(f) > 1<<53 {
+		if err != nil || math.Abs(f) >= 1<<53 {
 			return v.String()
 		}
 		return f

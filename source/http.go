@@ -55,11 +55,41 @@ func (h *HTTP) Resolve(ctx context.Context, c session.Credential) (_ *session.Se
 		return nil, session.ErrNotMine
 	}
 	defer authority.Wrap(&err, "http "+h.name, "ask whose a session is")
-	s, err := h.ask(ctx, c.Value, h.as(c.Place))
+	ours := h.ours(c.Companions)
+	s, err := h.ask(ctx, shownAs{h.as(c.Place), c.Value, ours})
 	if err != nil {
 		return nil, err
 	}
-	return h.named(s, session.Tokens{Type: string(c.Kind), Access: c.Value}), nil
+	s = h.named(s, session.Tokens{Type: string(c.Kind), Access: c.Value})
+	if len(ours) > 0 {
+		s.ID = companionID(s.ID, ours)
+		s.Handle = authority.Handle("http", s.ID)
+	}
+	return s, nil
+}
+
+// CompanionCookies implements session.CompanionCookies.
+func (h *HTTP) CompanionCookies() []string { return slices.Clone(h.opts.CompanionCookies) }
+
+// ours are the cookies this source asked for, each once, of those that came along: other sources may have asked for
+// others.
+func (h *HTTP) ours(all []session.Companion) []session.Companion {
+	var out []session.Companion
+	for _, name := range h.opts.CompanionCookies {
+		i := slices.IndexFunc(all, func(c session.Companion) bool { return c.Name == name && !c.Value.Empty() })
+		if i >= 0 {
+			out = append(out, all[i])
+		}
+	}
+	return out
+}
+
+// companionID tells sessions apart that one credential opens beside different cookies.
+func companionID(id string, companions []session.Companion) string {
+	for _, c := range companions {
+		id = authority.SessionID(id+"\x00"+c.Name, c.Value)
+	}
+	return id
 }
 
 // Current implements session.Keeper. session.ErrNotMine unless the endpoint is passive: a question could keep a session
@@ -70,7 +100,7 @@ func (h *HTTP) Current(ctx context.Context, s *session.Session) (_ *session.Sess
 		return nil, session.ErrNotMine
 	}
 	defer authority.Wrap(&err, "http "+h.name, "ask about a session")
-	now, err := h.ask(ctx, s.Tokens.Access, place)
+	now, err := h.ask(ctx, shownAs{place: place, credential: s.Tokens.Access})
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +161,12 @@ func (h *HTTP) Revoke(ctx context.Context, s *session.Session) (err error) {
 	if !ok {
 		return authority.Unsupported("the session has no credential of this source")
 	}
-	r, err := h.show(ctx, h.opts.LogoutMethod, h.opts.LogoutURL, s.Tokens.Access, place)
+	r, err := h.show(ctx, h.opts.LogoutMethod, h.opts.LogoutURL, shownAs{place: place, credential: s.Tokens.Access})
 	if err == nil && (r.Status < http.StatusMultipleChoices || slices.Contains(h.opts.RejectedStatuses, r.Status)) {
 		return nil
 	}
 	if ctx.Err() == nil {
-		_, after := h.ask(ctx, s.Tokens.Access, place)
+		_, after := h.ask(ctx, shownAs{place: place, credential: s.Tokens.Access})
 		if noLonger(after) {
 			return nil
 		}
@@ -169,9 +199,10 @@ func (h *HTTP) Health() error {
 }
 
 var (
-	_ session.Resolver      = (*HTTP)(nil)
-	_ session.Keeper        = (*HTTP)(nil)
-	_ session.Revoker       = (*HTTP)(nil)
-	_ session.ExternalLogin = (*HTTP)(nil)
-	_ session.HealthChecker = (*HTTP)(nil)
+	_ session.Resolver         = (*HTTP)(nil)
+	_ session.CompanionCookies = (*HTTP)(nil)
+	_ session.Keeper           = (*HTTP)(nil)
+	_ session.Revoker          = (*HTTP)(nil)
+	_ session.ExternalLogin    = (*HTTP)(nil)
+	_ session.HealthChecker    = (*HTTP)(nil)
 )

@@ -14,9 +14,16 @@ import (
 	"github.com/sessionward/sessionward/source/authority"
 )
 
-// ask shows the endpoint one credential at place and reads whose it is. The session has no name yet.
-func (h *HTTP) ask(ctx context.Context, credential session.Secret, place session.Place) (*session.Session, error) {
-	r, err := h.show(ctx, h.opts.Method, h.opts.URL, credential, place)
+// shownAs is a credential, where the endpoint is shown it, and the cookies that belong to it.
+type shownAs struct {
+	place      session.Place
+	credential session.Secret
+	companions []session.Companion
+}
+
+// ask shows the endpoint one credential and reads whose it is. The session has no name yet.
+func (h *HTTP) ask(ctx context.Context, c shownAs) (*session.Session, error) {
+	r, err := h.show(ctx, h.opts.Method, h.opts.URL, c)
 	if err != nil {
 		return nil, err
 	}
@@ -103,36 +110,41 @@ func (h *HTTP) unavailable(address string, r authority.Reply) error {
 
 // show asks address with the configured headers and one credential. A credential that could be read as more than one in
 // its place is shown to nobody.
-func (h *HTTP) show(ctx context.Context, method, address string, credential session.Secret, place session.Place) (authority.Reply, error) {
+func (h *HTTP) show(ctx context.Context, method, address string, c shownAs) (authority.Reply, error) {
 	header := http.Header{"Accept": {"application/json"}}
 	for _, own := range h.opts.Headers {
 		header.Set(own.Name, own.Value.Reveal())
 	}
-	if err := carry(header, credential.Reveal(), place); err != nil {
-		return authority.Reply{}, err
+	if !c.carry(header) {
+		return authority.Reply{}, authority.Rejected("has characters no credential of this place has")
 	}
 	return h.client.Call(ctx, authority.Question{Method: method, URL: address, Header: header})
 }
 
-// carry puts value where place says. The characters that could end it there are refused: a bearer token with "; admin=1"
-// in it must not become a second cookie.
-func carry(header http.Header, value string, place session.Place) error {
-	fits := cookieValue(value)
-	if place.Kind == session.KindHeader {
-		fits = printable(value)
-	}
-	if !fits {
-		return authority.Rejected("has characters no credential of this place has")
-	}
-	switch place.Kind {
+// carry puts the credential where it belongs. The characters that could end it there are refused: a bearer token with
+// "; admin=1" in it must not become a second cookie.
+func (c shownAs) carry(header http.Header) (ok bool) {
+	value := c.credential.Reveal()
+	var cookies []string
+	switch c.place.Kind {
 	case session.KindCookie:
-		header.Set("Cookie", place.Name+"="+value)
+		ok = cookieValue(value)
+		cookies = append(cookies, c.place.Name+"="+value)
 	case session.KindBearer:
+		ok = cookieValue(value)
 		header.Set("Authorization", "Bearer "+value)
 	case session.KindHeader:
-		header.Set(place.Name, value)
+		ok = printable(value)
+		header.Set(c.place.Name, value)
 	}
-	return nil
+	for _, along := range c.companions {
+		ok = ok && cookieValue(along.Value.Reveal())
+		cookies = append(cookies, along.Name+"="+along.Value.Reveal())
+	}
+	if len(cookies) > 0 {
+		header.Set("Cookie", strings.Join(cookies, "; "))
+	}
+	return ok
 }
 
 // cookieValue reports whether text is made of the characters of a cookie's value (RFC 6265 §4.1.1).

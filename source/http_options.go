@@ -11,6 +11,9 @@ import (
 	"github.com/sessionward/sessionward/source/authority"
 )
 
+// tokenMarks are what names of cookies and headers may hold beside letters and digits (RFC 9110 §5.6.2).
+const tokenMarks = "!#$%&'*+-.^_`|~"
+
 // HTTPOptions configure an application's own session endpoint: it is shown a credential and says in JSON whose it is.
 type HTTPOptions struct {
 	URL    string `yaml:"url"`    // of the endpoint. Mandatory
@@ -18,9 +21,12 @@ type HTTPOptions struct {
 
 	// Credentials say which cookie, header or bearer token is one of the application's. Mandatory.
 	Credentials authority.Credentials `yaml:"credentials"`
-	// As is how the endpoint is shown the credential; default: the way it came. The endpoint gets that and nothing
-	// else of the client's request.
+	// As is how the endpoint is shown the credential; default: the way it came. The endpoint gets that, the
+	// CompanionCookies and nothing else of the client's request.
 	As HTTPCarrier `yaml:"as"`
+	// CompanionCookies are further cookies without which the application does not find the session, by name. They make
+	// one credential together with it.
+	CompanionCookies []string `yaml:"companion_cookies"`
 	// Headers are sent with every question, such as a key that proves who asks.
 	Headers []HTTPHeader `yaml:"headers"`
 
@@ -67,8 +73,8 @@ type HTTPHeader struct {
 	Value session.Secret `yaml:"value"`
 }
 
-// Takes returns the credentials that are this source's.
-func (o *HTTPOptions) Takes() authority.Credentials { return o.Credentials }
+// takes returns the credentials that are this source's.
+func (o *HTTPOptions) takes() authority.Credentials { return o.Credentials }
 
 func (o *HTTPOptions) check(p *authority.Problems) {
 	if o.URL == "" {
@@ -85,6 +91,7 @@ func (o *HTTPOptions) check(p *authority.Problems) {
 	o.checkMethods(p)
 	o.Credentials.Check(p, "http.credentials")
 	o.As.check(p)
+	o.checkCompanions(p)
 	o.checkHeaders(p)
 	o.checkAnswers(p)
 	checkCommon(p, "http", nil, 0, o.Timeout)
@@ -115,6 +122,25 @@ func (o *HTTPOptions) returnParameter() string {
 	return o.ReturnParameter
 }
 
+// checkCompanions refuses what has to ask without a request: there are no companions then.
+func (o *HTTPOptions) checkCompanions(p *authority.Problems) {
+	for i, name := range o.CompanionCookies {
+		at := fmt.Sprintf("http.companion_cookies[%d]", i)
+		if !madeOf(name, tokenMarks, 64) {
+			p.Add(at, "is not the name of a cookie", "use the name the application gives its cookie")
+		}
+		if name == o.Credentials.Cookie || name == o.As.Cookie || slices.Contains(o.CompanionCookies[:i], name) {
+			p.Add(at, "is sent already", "remove it")
+		}
+	}
+	if len(o.CompanionCookies) > 0 && o.Passive {
+		p.Add("http.passive", "is set beside companion_cookies, which come with requests alone", "remove one of them")
+	}
+	if len(o.CompanionCookies) > 0 && o.LogoutURL != "" {
+		p.Add("http.logout_url", "is set beside companion_cookies, which come with requests alone", "remove one of them")
+	}
+}
+
 // check wants names like those of credentials, and one way alone.
 func (c HTTPCarrier) check(p *authority.Problems) {
 	if c == (HTTPCarrier{}) {
@@ -130,7 +156,7 @@ func (c HTTPCarrier) check(p *authority.Problems) {
 func (o *HTTPOptions) checkHeaders(p *authority.Problems) {
 	for i, h := range o.Headers {
 		at := fmt.Sprintf("http.headers[%d]", i)
-		if !madeOf(h.Name, "!#$%&'*+-.^_`|~", 64) {
+		if !madeOf(h.Name, tokenMarks, 64) {
 			p.Add(at+".name", "is not the name of a header", "use a name such as X-Service-Key")
 		}
 		if o.owned(h.Name) {

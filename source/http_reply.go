@@ -1,10 +1,8 @@
 package source
 
 import (
-	"bytes"
 	"encoding/json"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,20 +37,12 @@ type HTTPFields struct {
 // document is an endpoint's answer as JSON, with numbers as they were written.
 type document struct{ root any }
 
-// parseDocument reads one JSON value and nothing after it, as strictly as authority.DecodeObject. Its errors are
-// session.ErrUnavailable: what is not JSON says nothing.
+// parseDocument reads one JSON value and nothing after it. Its errors are session.ErrUnavailable: what is not JSON says
+// nothing.
 func parseDocument(body []byte) (document, error) {
-	if !json.Valid(body) {
-		return document{}, authority.Unavailable("the answer is not JSON")
-	}
-	if _, err := authority.DecodeObject(slices.Concat([]byte(`{"":`), body, []byte(`}`))); err != nil {
+	root, err := authority.DecodeDocument(body)
+	if err != nil {
 		return document{}, authority.Unavailable("the answer is refused: " + err.Error())
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber() // an id beyond 2^53 must not become its neighbour's
-	var root any
-	if err := d.Decode(&root); err != nil {
-		return document{}, authority.Unavailable("the answer is not JSON")
 	}
 	return document{root}, nil
 }

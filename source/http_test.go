@@ -188,6 +188,43 @@ func TestHTTPShowsTheOneCredential(t *testing.T) {
 	}
 }
 
+// TestCompanionCookiesComeAlong: those that are named, and no others; they are part of what the session is.
+func TestCompanionCookiesComeAlong(t *testing.T) {
+	l := newLegacy(t, whoami.Options{TenantCookie: "tenant"})
+	token := l.login()
+	s := l.open(func(o *HTTPOptions) { o.CompanionCookies = []string{"tenant", "lang"} })
+	require.Equal(t, []string{"tenant", "lang"}, s.CompanionCookies())
+	resolve := func(c session.Credential, companions ...string) (*session.Session, error) {
+		for i := 0; i < len(companions); i += 2 {
+			c.Companions = append(c.Companions, session.Companion{Name: companions[i], Value: session.NewSecret(companions[i+1])})
+		}
+		return s.Resolve(t.Context(), c)
+	}
+	first, err := resolve(appCookie(token), "other", "planted-other", "tenant", "acme", "tenant", "twice", "lang", "")
+	require.NoError(t, err)
+	shown := l.Panel().Shown()
+	require.Contains(t, shown[len(shown)-1], "Cookie: app_session="+token+"; tenant=acme\r\n")
+	again, err := resolve(appCookie(token), "tenant", "acme")
+	require.NoError(t, err)
+	require.Equal(t, first.ID, again.ID)
+	german, err := resolve(appCookie(token), "tenant", "acme", "lang", "de")
+	require.NoError(t, err)
+	require.NotEqual(t, first.ID, german.ID)
+	require.NotEqual(t, first.Handle, german.Handle)
+	_, err = resolve(appCookie(token))
+	require.ErrorIs(t, err, session.ErrRejected)
+	asked := l.Panel().Asked()
+	_, err = resolve(appCookie(token), "tenant", "acme; app_session=x")
+	require.ErrorIs(t, err, session.ErrRejected)
+	require.Equal(t, asked, l.Panel().Asked(), "shown to nobody")
+
+	s = l.open(func(o *HTTPOptions) { o.CompanionCookies, o.As = []string{"tenant"}, HTTPCarrier{Bearer: true} })
+	_, err = resolve(appCookie(token), "tenant", "acme")
+	require.NoError(t, err)
+	shown = l.Panel().Shown()
+	require.Contains(t, shown[len(shown)-1], "Cookie: tenant=acme\r\n")
+}
+
 // TestACredentialCannotBecomeTwo: what would end it in its place is shown to nobody.
 func TestACredentialCannotBecomeTwo(t *testing.T) {
 	l := newLegacy(t, whoami.Options{})

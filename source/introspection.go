@@ -34,7 +34,7 @@ func openIntrospection(o Options, d Deps) (session.Source, error) {
 	opts.ClockSkew = cmp.Or(opts.ClockSkew, defaultSkew)
 	opts.SubjectClaim = cmp.Or(opts.SubjectClaim, "sub")
 	opts.TokenTypeHint = cmp.Or(opts.TokenTypeHint, "access_token")
-	s := &Introspection{name: o.Name, opts: opts, takes: opts.Takes(), client: c, now: d.Now}
+	s := &Introspection{name: o.Name, opts: opts, takes: opts.takes(), client: c, now: d.Now}
 	if opts.URL == "" {
 		s.meta = discoverIntrospection(c, opts.Issuer, opts.InsecureHTTP)
 		s.meta.changed = logChanges(d.Log, "discovery")

@@ -47,8 +47,8 @@ type IntrospectionOptions struct {
 	authority.ClientOptions `yaml:",inline"`
 }
 
-// Takes returns the credentials that are this source's, defaults filled in.
-func (o *IntrospectionOptions) Takes() authority.Credentials {
+// takes returns the credentials that are this source's, defaults filled in.
+func (o *IntrospectionOptions) takes() authority.Credentials {
 	if o.Credentials.Zero() {
 		return authority.Credentials{Bearer: true}
 	}
@@ -81,7 +81,7 @@ func (o *IntrospectionOptions) check(p *authority.Problems) {
 	if slices.Contains(o.Audiences, "") || slices.Contains(o.RequiredScopes, "") {
 		p.Add("introspection.audiences", "holds an empty text, as required_scopes may", "remove it")
 	}
-	o.Takes().Check(p, "introspection.credentials")
+	o.takes().Check(p, "introspection.credentials")
 	checkCommon(p, "introspection", nil, o.ClockSkew, o.Timeout)
 }
 

@@ -52,16 +52,17 @@ type kind struct {
 	set   bool
 	check func(*authority.Problems)
 	open  func(Options, Deps) (session.Source, error)
+	takes func() authority.Credentials // nil: none, or such as are told apart by what is in them
 }
 
 // kinds is the table: to add a kind of source, add a row.
 func (o Options) kinds() []kind {
 	return []kind{
-		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC},
-		{"jwt", o.JWT != nil, o.JWT.check, openJWT},
-		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection},
-		{"http", o.HTTP != nil, o.HTTP.check, openHTTP},
-		{"local", o.Local != nil, o.Local.check, openLocal},
+		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
+		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
+		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection, o.Introspection.takes},
+		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
+		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 // It owns its users and sessions, all in memory. It imitates no product: it stands for the many that grew like this,
 // with what such endpoints do to those who ask: 401 or a 200 that says no, 403 for reasons of its own, numbers for ids,
-// times in two forms, an idle clock that every question moves.
+// times in two forms, an idle clock that every question moves, a second cookie without which nothing is found.
 //
-// One rule: of all that a request carries, one credential is looked at.
+// One rule: of the credentials a request carries, one is looked at.
 package whoami

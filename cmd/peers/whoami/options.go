@@ -20,6 +20,8 @@ type Options struct {
 
 	Cookie string `yaml:"cookie"` // its name; "": app_session
 	Header string `yaml:"header"` // its name; "": X-App-Session
+	// TenantCookie is the name of a second cookie: a session is found only where that holds its user's tenant. "": none.
+	TenantCookie string `yaml:"tenant_cookie"`
 	// ServiceKey must stand in X-Service-Key of every question, or it is answered with 403. "": none.
 	ServiceKey string `yaml:"service_key"`
 

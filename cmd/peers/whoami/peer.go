@@ -116,7 +116,7 @@ func (p *Peer) use(r *http.Request) (session, User, bool) {
 	defer p.mu.Unlock()
 	now := p.panel.Now()
 	s, ok := p.sessions[token]
-	if !ok || s.ended(now) {
+	if !ok || s.ended(now) || !p.inTenant(r, p.users[s.username].Tenant) {
 		return session{}, User{}, false
 	}
 	s.idleEndAt = now.Add(p.o.IdleTimeout)

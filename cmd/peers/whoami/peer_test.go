@@ -95,6 +95,17 @@ func TestMeGolden(t *testing.T) {
 		before+after)
 }
 
+func TestTenantCookie(t *testing.T) {
+	f := start(t, Options{TenantCookie: "tenant"})
+	token := f.login("alice")
+	for cookies, want := range map[string]int{
+		"app_session=" + token + "; tenant=acme": 200, "app_session=" + token: 401, "app_session=" + token + "; tenant=other": 401, "tenant=acme": 401,
+	} {
+		status, _ := f.ask("GET", MePath, "Cookie", cookies)
+		require.Equal(t, want, status, cookies)
+	}
+}
+
 func TestTimesAreRFC3339(t *testing.T) {
 	f := start(t, Options{})
 	token := f.login("alice")

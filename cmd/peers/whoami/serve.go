@@ -27,6 +27,15 @@ func (p *Peer) shown(r *http.Request) string {
 	return ""
 }
 
+// inTenant reports whether r shows the cookie of that tenant, where there is such a cookie.
+func (p *Peer) inTenant(r *http.Request, tenant string) bool {
+	if p.o.TenantCookie == "" {
+		return true
+	}
+	c, err := r.Cookie(p.o.TenantCookie)
+	return err == nil && c.Value == tenant
+}
+
 // me answers whose session it is.
 func (p *Peer) me(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {

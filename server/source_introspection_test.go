@@ -183,7 +183,7 @@ func TestRequiredScopesAndAudiences(t *testing.T) {
 	}
 }
 
-// TestIntrospectionAsksOnce: a thousand requests with one new token at once are one question.
+// TestIntrospectionAsksOnce: two hundred requests with one new token at once are one question.
 func TestIntrospectionAsksOnce(t *testing.T) {
 	a := newAuthorizationServer(t)
 	w := newWorld(t, worldOptions{sources: a.source(), logLevel: "error"})

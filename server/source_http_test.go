@@ -51,14 +51,14 @@ func (l *legacyApp) source(more string) string {
 %s`, l.url+whoami.MePath, l.url+whoami.LoginPath, more)
 }
 
-func (w *world) withCookie(path, cookie string) *http.Response {
+func (w *world) askCookie(path, cookie string) *http.Response {
 	return w.do(w.browser(), http.MethodGet, path, nil, "Cookie", cookie)
 }
 
 // TestHTTPSource: the sessions of an application with an endpoint for that, through the built binary.
 func TestHTTPSource(t *testing.T) {
 	l := newLegacyApp(t, whoami.Options{ServiceKey: "planted-service-key"})
-	w := newWorld(t, worldOptions{sources: l.source("      headers: [{name: X-Service-Key, value: planted-service-key}]\n"), extra: shortCache})
+	w := newWorld(t, worldOptions{sources: l.source("      headers: [{name: X-Service-Key, value: planted-service-key}]\n"), extra: oneSecondCache})
 	token := l.login()
 	for name, headers := range map[string][]string{
 		"cookie": {"Cookie", "theme=dark; app_session=" + token}, "header": {"X-App-Session", token}, "bearer": {"Authorization", "Bearer " + token},
@@ -75,14 +75,14 @@ func TestHTTPSource(t *testing.T) {
 		}
 	}
 	require.False(t, l.Panel().Saw("theme=dark"), "the endpoint is shown the one cookie")
-	require.Equal(t, http.StatusUnauthorized, w.withCookie("/x", "app_session=app_wrong").StatusCode)
+	require.Equal(t, http.StatusUnauthorized, w.askCookie("/x", "app_session=app_wrong").StatusCode)
 	require.Equal(t, http.StatusUnauthorized, w.do(w.browser(), http.MethodGet, "/x", nil).StatusCode)
 	shown := l.Panel().Asked()
-	require.Equal(t, http.StatusUnauthorized, w.withCookie("/x", "app_session=other_prefix").StatusCode)
+	require.Equal(t, http.StatusUnauthorized, w.askCookie("/x", "app_session=other_prefix").StatusCode)
 	require.Equal(t, shown, l.Panel().Asked(), "what does not begin like one of its credentials is shown to nobody")
 
 	l.End(token)
-	w.becomes(http.StatusUnauthorized, func() *http.Response { return w.withCookie("/x", "app_session="+token) })
+	w.answersAtLast(http.StatusUnauthorized, func() *http.Response { return w.askCookie("/x", "app_session="+token) })
 	require.NotContains(t, w.output.String(), token)
 	require.NotContains(t, w.output.String(), "planted-service-key")
 }
@@ -90,21 +90,21 @@ func TestHTTPSource(t *testing.T) {
 // TestHTTPOutageLogsNobodyOut: as with every authority.
 func TestHTTPOutageLogsNobodyOut(t *testing.T) {
 	l := newLegacyApp(t, whoami.Options{})
-	strict := newWorld(t, worldOptions{sources: l.source(""), extra: shortCache})
+	strict := newWorld(t, worldOptions{sources: l.source(""), extra: oneSecondCache})
 	lenient := newWorld(t, worldOptions{sources: l.source(""), extra: "cache: {fresh_for: 1s, stale_for: -1s, stale_if_error: 1m, rejected_for: 1s}\n"})
 	token := l.login()
-	ask := func() *http.Response { return strict.withCookie("/x", "app_session="+token) }
+	ask := func() *http.Response { return strict.askCookie("/x", "app_session="+token) }
 	strict.seen(ask())
-	lenient.seen(lenient.withCookie("/x", "app_session="+token))
-	for _, mode := range append(panel.Nonsense(), panel.Down, panel.Failing, panel.Stall) {
+	lenient.seen(lenient.askCookie("/x", "app_session="+token))
+	for _, mode := range []panel.Mode{panel.Down, panel.HTML, panel.Redirect} {
 		l.Panel().Set(mode)
-		res := strict.becomes(http.StatusServiceUnavailable, ask)
+		res := strict.answersAtLast(http.StatusServiceUnavailable, ask)
 		require.NotEmpty(t, res.Header.Get("Retry-After"), mode)
 		require.Empty(t, res.Header.Values("Set-Cookie"), "no cookie is cleared")
-		require.Equal(t, http.StatusOK, lenient.withCookie("/x", "app_session="+token).StatusCode, mode)
-		require.Contains(t, strict.readyz(), `"status":"degraded"`, mode)
+		require.Equal(t, http.StatusOK, lenient.askCookie("/x", "app_session="+token).StatusCode, mode)
+		require.Contains(t, strict.readyState(), `"status":"degraded"`, mode)
 		l.Panel().Set(panel.Up)
-		strict.becomes(http.StatusOK, ask)
+		strict.answersAtLast(http.StatusOK, ask)
 	}
 }
 
@@ -114,9 +114,9 @@ func TestHTTPForbiddenIsNotALogout(t *testing.T) {
 	token := l.login()
 	require.NoError(t, l.Change("alice", func(u *whoami.User) { u.Locked = true }))
 	w := newWorld(t, worldOptions{sources: l.source("")})
-	require.Equal(t, http.StatusServiceUnavailable, w.withCookie("/x", "app_session="+token).StatusCode)
+	require.Equal(t, http.StatusServiceUnavailable, w.askCookie("/x", "app_session="+token).StatusCode)
 	w = newWorld(t, worldOptions{sources: l.source("      rejected_statuses: [401, 403]\n")})
-	require.Equal(t, http.StatusUnauthorized, w.withCookie("/x", "app_session="+token).StatusCode)
+	require.Equal(t, http.StatusUnauthorized, w.askCookie("/x", "app_session="+token).StatusCode)
 }
 
 // TestHTTPLoginAndLogout: a browser is sent to the application's own page and comes back with its cookie; a logout ends
@@ -153,10 +153,10 @@ func TestHTTPCompanionCookies(t *testing.T) {
 	l := newLegacyApp(t, whoami.Options{TenantCookie: "tenant"})
 	w := newWorld(t, worldOptions{sources: l.source("      companion_cookies: [tenant]\n")})
 	token := l.login()
-	s := w.seen(w.withCookie("/x", "theme=dark; tenant=acme; app_session="+token))
+	s := w.seen(w.askCookie("/x", "theme=dark; tenant=acme; app_session="+token))
 	require.Equal(t, "alice", s.Header.Get("X-Forwarded-Preferred-Username"))
-	require.Equal(t, http.StatusUnauthorized, w.withCookie("/x", "app_session="+token).StatusCode, "a hit with the cookie is none without")
-	require.Equal(t, http.StatusUnauthorized, w.withCookie("/x", "tenant=other; app_session="+token).StatusCode)
+	require.Equal(t, http.StatusUnauthorized, w.askCookie("/x", "app_session="+token).StatusCode, "a hit with the cookie is none without")
+	require.Equal(t, http.StatusUnauthorized, w.askCookie("/x", "tenant=other; app_session="+token).StatusCode)
 	require.True(t, l.Panel().Saw("Cookie: app_session="+token+"; tenant=acme\r\n"))
 	require.False(t, l.Panel().Saw("theme"))
 }

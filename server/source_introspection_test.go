@@ -57,15 +57,15 @@ func (a *authorizationServer) source() string {
 	return fmt.Sprintf("  - name: opaque\n    introspection: {issuer: %q, client_id: api, client_secret: planted-api-secret, audiences: [api], timeout: 1s}\n", a.url)
 }
 
-const shortCache = "cache: {fresh_for: 1s, stale_for: -1s, rejected_for: 1s}\n"
+const oneSecondCache = "cache: {fresh_for: 1s, stale_for: -1s, rejected_for: 1s}\n"
 
-// bearer asks for path as a program does.
-func (w *world) bearer(path, token string) *http.Response {
+// askBearer asks for path as a program does.
+func (w *world) askBearer(path, token string) *http.Response {
 	return w.do(w.browser(), http.MethodGet, path, nil, "Authorization", "Bearer "+token)
 }
 
-// becomes waits until the token is answered with status: what the gateway remembers has to end first.
-func (w *world) becomes(status int, ask func() *http.Response) *http.Response {
+// answersAtLast waits until the token is answered with status: what the gateway remembers has to end first.
+func (w *world) answersAtLast(status int, ask func() *http.Response) *http.Response {
 	w.t.Helper()
 	var res *http.Response
 	require.Eventually(w.t, func() bool {
@@ -78,9 +78,9 @@ func (w *world) becomes(status int, ask func() *http.Response) *http.Response {
 // TestIntrospectionSource: opaque tokens of a real authorization server, through the built binary.
 func TestIntrospectionSource(t *testing.T) {
 	a := newAuthorizationServer(t)
-	w := newWorld(t, worldOptions{sources: a.source(), extra: shortCache})
+	w := newWorld(t, worldOptions{sources: a.source(), extra: oneSecondCache})
 	token := a.token()
-	ask := func() *http.Response { return w.bearer("/x", token) }
+	ask := func() *http.Response { return w.askBearer("/x", token) }
 	s := w.seen(ask())
 	require.Equal(t, alice.Subject, s.Header.Get("X-Forwarded-User"))
 	require.Equal(t, alice.Username, s.Header.Get("X-Forwarded-Preferred-Username"))
@@ -93,13 +93,13 @@ func TestIntrospectionSource(t *testing.T) {
 	require.LessOrEqual(t, a.Calls(provider.IntrospectionPath), questions+1, "what was answered is remembered")
 
 	for name, bad := range map[string]string{"unknown": "planted-unknown-token", "cut short": token[:len(token)-1]} {
-		res := w.bearer("/x", bad)
+		res := w.askBearer("/x", bad)
 		require.Equal(t, http.StatusUnauthorized, res.StatusCode, name)
 		require.Contains(t, res.Header.Get("WWW-Authenticate"), "invalid_token", name)
 	}
 
 	a.RevokeUser(alice.Subject)
-	w.becomes(http.StatusUnauthorized, ask)
+	w.answersAtLast(http.StatusUnauthorized, ask)
 	for _, planted := range []string{token, "planted-"} {
 		require.NotContains(t, w.output.String(), planted)
 	}
@@ -112,26 +112,26 @@ func TestIntrospectionSource(t *testing.T) {
 // same token behind it.
 func TestIntrospectionOutageLogsNobodyOut(t *testing.T) {
 	a := newAuthorizationServer(t)
-	strict := newWorld(t, worldOptions{sources: a.source(), extra: shortCache})
+	strict := newWorld(t, worldOptions{sources: a.source(), extra: oneSecondCache})
 	lenient := newWorld(t, worldOptions{sources: a.source(), extra: "cache: {fresh_for: 1s, stale_for: -1s, stale_if_error: 1m, rejected_for: 1s}\n"})
 	token := a.token()
-	ask := func() *http.Response { return strict.bearer("/x", token) }
+	ask := func() *http.Response { return strict.askBearer("/x", token) }
 	strict.seen(ask())
-	lenient.seen(lenient.bearer("/x", token))
-	for _, mode := range append(panel.Nonsense(), panel.Down, panel.Failing, panel.Stall) {
+	lenient.seen(lenient.askBearer("/x", token))
+	for _, mode := range []panel.Mode{panel.Down, panel.Failing, panel.Stall, panel.HTML} {
 		a.panel.Set(mode)
-		res := strict.becomes(http.StatusServiceUnavailable, ask)
+		res := strict.answersAtLast(http.StatusServiceUnavailable, ask)
 		require.NotEmpty(t, res.Header.Get("Retry-After"), mode)
-		require.Equal(t, http.StatusOK, lenient.bearer("/x", token).StatusCode, mode)
-		require.Contains(t, strict.readyz(), `"status":"degraded"`, mode)
+		require.Equal(t, http.StatusOK, lenient.askBearer("/x", token).StatusCode, mode)
+		require.Contains(t, strict.readyState(), `"status":"degraded"`, mode)
 		a.panel.Set(panel.Up)
-		strict.becomes(http.StatusOK, ask)
+		strict.answersAtLast(http.StatusOK, ask)
 	}
 	require.NotContains(t, strict.output.String(), token)
 }
 
-// readyz returns how the gateway says it is.
-func (w *world) readyz() string {
+// readyState returns how the gateway says it is.
+func (w *world) readyState() string {
 	w.t.Helper()
 	res, err := http.Get(w.admin + "/readyz")
 	require.NoError(w.t, err)
@@ -144,11 +144,11 @@ func (w *world) readyz() string {
 // TestIntrospectionClientSecretIsTheOperators: the endpoint refuses the gateway, and no user pays for it.
 func TestIntrospectionClientSecretIsTheOperators(t *testing.T) {
 	a := newAuthorizationServer(t)
-	w := newWorld(t, worldOptions{sources: strings.Replace(a.source(), "planted-api-secret", "planted-old-secret", 1), extra: shortCache})
-	res := w.bearer("/x", a.token())
+	w := newWorld(t, worldOptions{sources: strings.Replace(a.source(), "planted-api-secret", "planted-old-secret", 1), extra: oneSecondCache})
+	res := w.askBearer("/x", a.token())
 	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-	require.Contains(t, w.readyz(), "refuses the gateway's own credentials")
-	require.NotContains(t, w.readyz(), "planted")
+	require.Contains(t, w.readyState(), "refuses the gateway's own credentials")
+	require.NotContains(t, w.readyState(), "planted")
 }
 
 // TestScopesAreForTheRulesOfRoutes: each route is held against the answer anew, on a hit as well.
@@ -163,11 +163,11 @@ func TestScopesAreForTheRulesOfRoutes(t *testing.T) {
     upstream: {url: %[1]q}
 `, app.URL)})
 	reader, writer := a.token("read", "writer"), a.token("read", "write")
-	require.Equal(t, http.StatusOK, w.bearer("/read", reader).StatusCode)
+	require.Equal(t, http.StatusOK, w.askBearer("/read", reader).StatusCode)
 	questions := a.Calls(provider.IntrospectionPath)
-	require.Equal(t, http.StatusForbidden, w.bearer("/write", reader).StatusCode)
+	require.Equal(t, http.StatusForbidden, w.askBearer("/write", reader).StatusCode)
 	require.Equal(t, questions, a.Calls(provider.IntrospectionPath), "a hit of another route satisfies no stricter one")
-	require.Equal(t, http.StatusOK, w.bearer("/write", writer).StatusCode)
+	require.Equal(t, http.StatusOK, w.askBearer("/write", writer).StatusCode)
 }
 
 // TestRequiredScopesAndAudiences: a token that is active and not for this gateway is refused.
@@ -179,7 +179,7 @@ func TestRequiredScopesAndAudiences(t *testing.T) {
 		"required_scopes: [read, write]":            http.StatusUnauthorized,
 	} {
 		w := newWorld(t, worldOptions{sources: strings.Replace(a.source(), "audiences: [api]", option, 1)})
-		require.Equal(t, want, w.bearer("/x", a.token("read")).StatusCode, option)
+		require.Equal(t, want, w.askBearer("/x", a.token("read")).StatusCode, option)
 	}
 }
 
@@ -187,7 +187,7 @@ func TestRequiredScopesAndAudiences(t *testing.T) {
 func TestIntrospectionAsksOnce(t *testing.T) {
 	a := newAuthorizationServer(t)
 	w := newWorld(t, worldOptions{sources: a.source(), logLevel: "error"})
-	w.seen(w.bearer("/x", a.token())) // discovery
+	w.seen(w.askBearer("/x", a.token())) // discovery
 	questions := a.Calls(provider.IntrospectionPath)
 	a.Delay(provider.IntrospectionPath, 300*time.Millisecond)
 	w.parallelBearer(w.browser(), 200, a.token())
@@ -199,9 +199,9 @@ func TestJWTsGoToTheirOwnSource(t *testing.T) {
 	a, issuer := newAuthorizationServer(t), newTokenIssuer(t)
 	w := newWorld(t, worldOptions{sources: issuer.source() + a.source()})
 	own, foreign := issuer.token("robot"), strings.Replace(issuer.token("robot"), ".", "x.", 1)
-	require.Equal(t, http.StatusOK, w.bearer("/x", own).StatusCode)
-	require.Equal(t, http.StatusUnauthorized, w.bearer("/x", foreign).StatusCode)
-	require.Equal(t, http.StatusOK, w.bearer("/x", a.token()).StatusCode)
+	require.Equal(t, http.StatusOK, w.askBearer("/x", own).StatusCode)
+	require.Equal(t, http.StatusUnauthorized, w.askBearer("/x", foreign).StatusCode)
+	require.Equal(t, http.StatusOK, w.askBearer("/x", a.token()).StatusCode)
 	require.False(t, a.panel.Saw(url.QueryEscape(own)), "a JWT of another issuer is shown to nobody else")
 	require.False(t, a.panel.Saw(url.QueryEscape(foreign)))
 }

@@ -210,8 +210,10 @@ func TestIntrospectionIssuerMakesJWTsOurs(t *testing.T) {
 			o.URL, o.Issuer, o.Credentials.Prefix = o.Issuer+provider.IntrospectionPath, "", "eyJ"
 		},
 	} {
-		_, err = a.open(change).Resolve(t.Context(), bearer(token))
-		require.ErrorIs(t, err, session.ErrNotMine, name)
+		for _, jwt := range []string{token, "eyJhbGciOiJub25lIn0.unreadable.AA"} {
+			_, err = a.open(change).Resolve(t.Context(), bearer(jwt))
+			require.ErrorIs(t, err, session.ErrNotMine, name)
+		}
 	}
 	require.Equal(t, asked, a.Asked(), "nobody is asked")
 }
@@ -502,5 +504,21 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 		require.NotEmpty(t, s.Identity.Subject)
 		require.False(t, s.Ended(startOfTest()))
 		require.Contains(t, strings.Fields(s.Properties["scope"]), "a")
+	})
+}
+
+func FuzzIntrospectionEndpoints(f *testing.F) {
+	f.Add([]byte(`{"issuer":"https://id.example","introspection_endpoint":"https://id.example/i","revocation_endpoint":"https://id.example/r"}`))
+	f.Add([]byte(`{"issuer":"https://id.example","introspection_endpoint":"http://id.example/i"}`))
+	f.Add([]byte(`{"issuer":"https://evil.example"}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, err := parseEndpoints(body, "https://id.example", false)
+		if err != nil {
+			require.ErrorIs(t, err, session.ErrUnavailable)
+			return
+		}
+		require.Equal(t, "https://id.example", e.Issuer)
+		require.NoError(t, authority.CheckURL(e.Introspection, false, true))
 	})
 }

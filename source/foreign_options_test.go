@@ -84,6 +84,7 @@ func TestHTTPOptionsRejects(t *testing.T) {
 		"no header value":    {header("X-A", ""), []string{"http.headers[0].value"}},
 		"a cookie":           {header("cookie", "planted"), []string{"http.headers[0].name", "gateway"}},
 		"a host":             {header("Host", "planted"), []string{"http.headers[0].name"}},
+		"an agent":           {header("user-agent", "planted"), []string{"http.headers[0].name"}},
 		"own header":         {func(o *HTTPOptions) { header("x-a", "v")(o); o.As.Header = "X-A" }, []string{"http.headers[0].name"}},
 		"credential header":  {func(o *HTTPOptions) { header("x-a", "v")(o); o.Credentials.Header = "X-A" }, []string{"http.headers[0].name"}},
 		"own authorization":  {func(o *HTTPOptions) { header("authorization", "v")(o); o.As.Bearer = true }, []string{"http.headers[0].name"}},

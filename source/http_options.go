@@ -170,7 +170,10 @@ func (o *HTTPOptions) checkHeaders(p *authority.Problems) {
 
 // owned reports whether a header is about the connection, or the one by which the endpoint is shown the credential.
 func (o *HTTPOptions) owned(name string) bool {
-	owned := []string{"Cookie", "Host", "Connection", "Content-Length", "Transfer-Encoding", "Upgrade", "Te", "Trailer"}
+	owned := []string{
+		"Cookie", "Host", "Connection", "Content-Length", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Expect",
+		"User-Agent", "Accept-Encoding", "Proxy-Authorization",
+	}
 	if o.As.Bearer || o.As == (HTTPCarrier{}) && o.Credentials.Bearer {
 		owned = append(owned, "Authorization")
 	}

@@ -14,12 +14,12 @@ const authBearer = "bearer"
 
 // IntrospectionOptions configure tokens an authorization server is asked about (RFC 7662).
 type IntrospectionOptions struct {
-	// Issuer is the authorization server's identifier. It makes JWTs of its making ours, and its discovery document
-	// names the endpoints that are not configured.
+	// Issuer is the authorization server's identifier. It makes JWTs of its making ours. Without URL its discovery
+	// document (ISSUER/.well-known/openid-configuration) names the endpoints.
 	Issuer string `yaml:"issuer"`
-	// URL is the introspection endpoint, RevocationURL where tokens are taken back (RFC 7009). Default for both: what
-	// the discovery document (ISSUER/.well-known/openid-configuration) names. Issuer or URL is mandatory.
-	URL           string `yaml:"url"`
+	// URL is the introspection endpoint. Mandatory without Issuer.
+	URL string `yaml:"url"`
+	// RevocationURL is where tokens are taken back (RFC 7009); default what discovery names, none where URL is set.
 	RevocationURL string `yaml:"revocation_url"`
 
 	ClientID     string         `yaml:"client_id"`

@@ -84,15 +84,14 @@ func httpFixture(t *testing.T, peer whoami.Options) sessiontest.SourceFixture {
 	l := newLegacy(t, peer)
 	good := l.login()
 	set := func(m panel.Mode) func(*testing.T) { return func(*testing.T) { l.Panel().Set(m) } }
-	nonsense := map[string]func(*testing.T){"stall": set(panel.Stall), "drip": set(panel.Drip), "failing": set(panel.Failing)}
+	nonsense := map[string]func(*testing.T){"drip": set(panel.Drip), "failing": set(panel.Failing)}
 	for _, m := range panel.Nonsense() {
 		nonsense[string(m)] = set(m)
 	}
 	return sessiontest.SourceFixture{
 		Source: l.open(func(o *HTTPOptions) {
-			o.Timeout, o.Passive = 300*time.Millisecond, true
+			o.Passive, o.Active = true, "authenticated"
 			o.LogoutURL, o.LoginURL = l.url+whoami.LogoutPath, l.url+whoami.LoginPath+"?lang=en"
-			o.Active = "authenticated"
 		}),
 		Good: func(*testing.T) session.Credential { return appCookie(good) },
 		Bad:  func(*testing.T) session.Credential { return appCookie("planted-bad") },

@@ -98,13 +98,13 @@ func introspectionFixture(t *testing.T, change func(*IntrospectionOptions)) sess
 	a := newAS(t)
 	good := a.token("app")
 	set := func(m panel.Mode) func(*testing.T) { return func(*testing.T) { a.Set(m) } }
-	nonsense := map[string]func(*testing.T){"stall": set(panel.Stall), "drip": set(panel.Drip), "failing": set(panel.Failing)}
+	nonsense := map[string]func(*testing.T){"drip": set(panel.Drip), "failing": set(panel.Failing)}
 	for _, m := range panel.Nonsense() {
 		nonsense[string(m)] = set(m)
 	}
 	return sessiontest.SourceFixture{
 		Source: a.open(func(o *IntrospectionOptions) {
-			o.ClientID, o.Timeout = "app", 300*time.Millisecond // the token's own client, which may revoke it
+			o.ClientID = "app" // the token's own client, which may revoke it
 		}, change),
 		Good: func(*testing.T) session.Credential { return bearer(good) },
 		Bad:  func(*testing.T) session.Credential { return bearer("not-a-token") },

@@ -36,9 +36,13 @@ var allowed = map[string][]string{
 	"cmd/demo/application": {},
 	"cmd/peers":            {"cmd/peers/secretserver"},
 	"cmd/peers/panel":      {},
+<<<<<<< HEAD
 
 	"source/secretserver":    {"session", "source/authority"},
 	"cmd/peers/secretserver": {"cmd/peers/panel"},
+=======
+	"cmd/peers/whoami":     {"cmd/peers/panel"},
+>>>>>>> main
 }
 
 // echoKnown are the rooms that may know echo.

@@ -146,11 +146,19 @@ func TestOpenAsksNobody(t *testing.T) {
 }
 
 func TestKindsAreTheTable(t *testing.T) {
+<<<<<<< HEAD
 	require.Equal(t, []string{"oidc", "jwt", "secretserver", "local"}, Kinds())
 	_, hash := NewAPIKey("k")
 	for i, o := range []Options{
 		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
 		{Name: "a", SecretServer: &secretserver.Options{URL: "https://vault.example.com"}},
+=======
+	require.Equal(t, []string{"oidc", "jwt", "introspection", "http", "local"}, Kinds())
+	_, hash := NewAPIKey("k")
+	for i, o := range []Options{
+		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
+		{Name: "a", Introspection: goodIntrospection()}, {Name: "a", HTTP: goodHTTP()},
+>>>>>>> main
 		{Name: "a", Local: &LocalOptions{APIKeys: []APIKey{{ID: "k", Hash: hash, Username: "u"}}}},
 	} {
 		s, err := Open(o, Deps{})
@@ -191,12 +199,16 @@ func TestEveryOptionHasAYAMLName(t *testing.T) {
 		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 			typ = typ.Elem()
 		}
-		if typ.Kind() != reflect.Struct || !strings.HasSuffix(typ.PkgPath(), "/source") {
+		if typ.Kind() != reflect.Struct || !strings.Contains(typ.PkgPath(), "/source") {
 			return
 		}
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if f.Anonymous && f.Tag.Get("yaml") == ",inline" {
+				walk(f.Type)
+				continue
+			}
 			require.Regexp(t, "^[a-z_0-9]+$", name, "%s.%s", typ, f.Name)
 			walk(f.Type)
 		}

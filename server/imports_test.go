@@ -16,33 +16,29 @@ const module = "github.com/sessionward/sessionward"
 
 // allowed is who may import whom: the table of docs/architecture.md. "*" stands for everything.
 var allowed = map[string][]string{
-	"session":              {},
-	"session/sessiontest":  {"session"},
-	"source":               {"session", "source/authority", "source/password", "source/secretserver"},
-	"source/password":      {"session"},
-	"source/authority":     {"session"},
-	"store":                {"session"},
-	"policy":               {"session"},
-	"identity":             {"session"},
-	"gate":                 {"session", "policy", "identity"},
-	"middleware":           {"session", "policy", "identity", "gate"},
-	"proxy":                {"session", "identity", "gate"},
-	"admin":                {},
-	"config":               {"session", "source", "store", "policy", "identity", "proxy", "middleware"},
-	"server":               {"*"},
-	"cmd/sessionward":      {"server", "config", "source", "session"},
-	"cmd/demo":             {"cmd/demo/provider", "cmd/demo/application"},
-	"cmd/demo/provider":    {},
-	"cmd/demo/application": {},
-	"cmd/peers":            {"cmd/peers/secretserver"},
-	"cmd/peers/panel":      {},
-<<<<<<< HEAD
-
+	"session":                {},
+	"session/sessiontest":    {"session"},
+	"source":                 {"session", "source/authority", "source/password", "source/secretserver"},
+	"source/password":        {"session"},
+	"source/authority":       {"session"},
 	"source/secretserver":    {"session", "source/authority"},
+	"store":                  {"session"},
+	"policy":                 {"session"},
+	"identity":               {"session"},
+	"gate":                   {"session", "policy", "identity"},
+	"middleware":             {"session", "policy", "identity", "gate"},
+	"proxy":                  {"session", "identity", "gate"},
+	"admin":                  {},
+	"config":                 {"session", "source", "store", "policy", "identity", "proxy", "middleware"},
+	"server":                 {"*"},
+	"cmd/sessionward":        {"server", "config", "source", "session"},
+	"cmd/demo":               {"cmd/demo/provider", "cmd/demo/application"},
+	"cmd/demo/provider":      {},
+	"cmd/demo/application":   {},
+	"cmd/peers":              {"cmd/peers/secretserver"},
+	"cmd/peers/panel":        {},
+	"cmd/peers/whoami":       {"cmd/peers/panel"},
 	"cmd/peers/secretserver": {"cmd/peers/panel"},
-=======
-	"cmd/peers/whoami":     {"cmd/peers/panel"},
->>>>>>> main
 }
 
 // echoKnown are the rooms that may know echo.

@@ -146,19 +146,12 @@ func TestOpenAsksNobody(t *testing.T) {
 }
 
 func TestKindsAreTheTable(t *testing.T) {
-<<<<<<< HEAD
-	require.Equal(t, []string{"oidc", "jwt", "secretserver", "local"}, Kinds())
-	_, hash := NewAPIKey("k")
-	for i, o := range []Options{
-		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
-		{Name: "a", SecretServer: &secretserver.Options{URL: "https://vault.example.com"}},
-=======
-	require.Equal(t, []string{"oidc", "jwt", "introspection", "http", "local"}, Kinds())
+	require.Equal(t, []string{"oidc", "jwt", "introspection", "http", "secretserver", "local"}, Kinds())
 	_, hash := NewAPIKey("k")
 	for i, o := range []Options{
 		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
 		{Name: "a", Introspection: goodIntrospection()}, {Name: "a", HTTP: goodHTTP()},
->>>>>>> main
+		{Name: "a", SecretServer: &secretserver.Options{URL: "https://vault.example.com"}},
 		{Name: "a", Local: &LocalOptions{APIKeys: []APIKey{{ID: "k", Hash: hash, Username: "u"}}}},
 	} {
 		s, err := Open(o, Deps{})

@@ -28,20 +28,12 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-<<<<<<< HEAD
-	OIDC *OIDCOptions `yaml:"oidc,omitempty"`
-	JWT  *JWTOptions  `yaml:"jwt,omitempty"`
-
-	SecretServer *secretserver.Options `yaml:"secretserver,omitempty"`
-
-	Local *LocalOptions `yaml:"local,omitempty"`
-=======
 	OIDC          *OIDCOptions          `yaml:"oidc,omitempty"`
 	JWT           *JWTOptions           `yaml:"jwt,omitempty"`
 	Introspection *IntrospectionOptions `yaml:"introspection,omitempty"`
 	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
+	SecretServer  *secretserver.Options `yaml:"secretserver,omitempty"`
 	Local         *LocalOptions         `yaml:"local,omitempty"`
->>>>>>> main
 }
 
 // Deps are what a source needs from the program around it.
@@ -70,16 +62,15 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
-<<<<<<< HEAD
-		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, func(o Options, d Deps) (session.Source, error) {
-			return secretserver.Open(o.Name, *o.SecretServer, d.authority())
-		}, o.SecretServer.Takes},
-=======
 		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection, o.Introspection.takes},
 		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
->>>>>>> main
+		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, openSecretServer, o.SecretServer.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
+}
+
+func openSecretServer(o Options, d Deps) (session.Source, error) {
+	return secretserver.Open(o.Name, *o.SecretServer, d.authority())
 }
 
 // chosen returns the rows that are set.

@@ -54,6 +54,8 @@ func (s *Site) passwordRefused(w http.ResponseWriter, r *http.Request, src sessi
 		wait := max(1, seconds(session.RetryAfter(err)))
 		w.Header().Set("Retry-After", strconv.FormatInt(wait, 10))
 		status, data.Problem = http.StatusTooManyRequests, fmt.Sprintf("Too many attempts. Please wait %d seconds.", wait)
+	case errors.Is(err, session.ErrInsufficient):
+		status, data.Problem = http.StatusForbidden, "This account cannot sign in here."
 	case errors.Is(err, session.ErrRejected):
 		data.Problem = "User name or password is wrong."
 	default:
@@ -111,7 +113,7 @@ func (s *Site) ownSession(r *http.Request) (*session.Session, error) {
 	if value == "" {
 		return nil, nil
 	}
-	own, err := s.o.Manager.Resolve(r.Context(), session.Credential{
+	own, err := s.o.Manager.LookUp(r.Context(), session.Credential{
 		Place: session.Place{Kind: session.KindCookie, Name: name}, Value: session.NewSecret(value),
 	})
 	if err == nil || !errors.Is(err, session.ErrUnavailable) && errors.Is(err, session.ErrRejected) {

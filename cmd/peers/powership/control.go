@@ -27,7 +27,7 @@ func (p *Peer) Login(username, ip, userAgent string) (token string, err error) {
 func (p *Peer) Sign(data string, ttl time.Duration) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return sign(p.secret, data, p.panel.Now(), ttl)
+	return sign(p.secret, data, p.o.Now(), ttl)
 }
 
 // SetSecret changes what tokens are signed and verified with from now on.

@@ -34,6 +34,9 @@ type Options struct {
 	RefuseDeactivated bool `yaml:"refuse_deactivated"`
 	// GraphIDs names sessions in tokens by their encoded id (~!…) instead of their cursor. Both are in use.
 	GraphIDs bool `yaml:"graph_ids"`
+
+	// Now is the clock of the application; nil: the panel's.
+	Now func() time.Time `yaml:"-"`
 }
 
 // User is one account.

@@ -36,6 +36,9 @@ func New(o Options) (*Peer, error) {
 	for _, u := range o.Users {
 		p.accounts[accountCursor(u.AccountID)] = u
 	}
+	if p.o.Now == nil {
+		p.o.Now = p.panel.Now
+	}
 	p.handler = p.panel.Wrap(p.routes())
 	return p, nil
 }

@@ -36,7 +36,7 @@ func (p *Peer) login(u User, from ConnectionInfo) (*loginResult, error) {
 	if p.o.RefuseDeactivated && u.Deactivated {
 		return nil, userDeactivated
 	}
-	now := p.panel.Now()
+	now := p.o.Now()
 	d := newDocument(u.AccountID, from, now)
 	d.Token = newData(p.nameOf(d), graphID(accountCursor(u.AccountID)), from.IP, from.UserAgent)
 	p.documents[d.Cursor] = d
@@ -62,7 +62,7 @@ func (p *Peer) result(u User, d *Document, now time.Time) *loginResult {
 // refresh exchanges a token: verify, find the account, compare the user agent, write the new token, and only then look
 // whether the session is valid. The token shown is not compared with the one stored, unless strict.
 func (p *Peer) refresh(token string, r request) (*loginResult, error) {
-	now := p.panel.Now()
+	now := p.o.Now()
 	data, claims, err := verify(p.secret, token, now)
 	if err != nil {
 		return nil, tokenVerificationFailed
@@ -129,7 +129,7 @@ func (p *Peer) invalidate(accountID, token, scope string, widen bool) (n int, _ 
 	}
 	for _, d := range p.documents {
 		if d.AccountID == accountID && d.Valid && (scope == scopeAll || d.Cursor == cursor) {
-			d.Valid, d.UpdatedAt = false, stamp(p.panel.Now())
+			d.Valid, d.UpdatedAt = false, stamp(p.o.Now())
 			n++
 		}
 	}

@@ -18,7 +18,8 @@ const module = "github.com/sessionward/sessionward"
 var allowed = map[string][]string{
 	"session":              {},
 	"session/sessiontest":  {"session"},
-	"source":               {"session", "source/authority"},
+	"source":               {"session", "source/authority", "source/password"},
+	"source/password":      {"session"},
 	"source/authority":     {"session"},
 	"store":                {"session"},
 	"policy":               {"session"},
@@ -26,6 +27,7 @@ var allowed = map[string][]string{
 	"gate":                 {"session", "policy", "identity"},
 	"middleware":           {"session", "policy", "identity", "gate"},
 	"proxy":                {"session", "identity", "gate"},
+	"admin":                {},
 	"config":               {"session", "source", "store", "policy", "identity", "proxy", "middleware"},
 	"server":               {"*"},
 	"cmd/sessionward":      {"server", "config", "source", "session"},

@@ -50,14 +50,15 @@ type kind struct {
 	set   bool
 	check func(*authority.Problems)
 	open  func(Options, Deps) (session.Source, error)
+	takes func() authority.Credentials // nil: none, or such as are told apart by what is in them
 }
 
 // kinds is the table: to add a kind of source, add a row.
 func (o Options) kinds() []kind {
 	return []kind{
-		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC},
-		{"jwt", o.JWT != nil, o.JWT.check, openJWT},
-		{"local", o.Local != nil, o.Local.check, openLocal},
+		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
+		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
+		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/powership"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -27,9 +28,10 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-	OIDC  *OIDCOptions  `yaml:"oidc,omitempty"`
-	JWT   *JWTOptions   `yaml:"jwt,omitempty"`
-	Local *LocalOptions `yaml:"local,omitempty"`
+	OIDC      *OIDCOptions       `yaml:"oidc,omitempty"`
+	JWT       *JWTOptions        `yaml:"jwt,omitempty"`
+	Powership *powership.Options `yaml:"powership,omitempty"`
+	Local     *LocalOptions      `yaml:"local,omitempty"`
 }
 
 // Deps are what a source needs from the program around it.
@@ -58,8 +60,13 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
+		{"powership", o.Powership != nil, o.Powership.Check, openPowership, o.Powership.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
+}
+
+func openPowership(o Options, d Deps) (session.Source, error) {
+	return powership.Open(o.Name, *o.Powership, d.authority())
 }
 
 // chosen returns the rows that are set.

@@ -7,18 +7,15 @@ import (
 	"strings"
 
 	yaml "go.yaml.in/yaml/v4"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/password"
 )
 
 // Limits of an accounts file.
 const (
 	maxAccountsFile = 16 << 20
 	maxName         = 128
-	minBcryptCost   = 10
-	maxBcryptCost   = 16 // one comparison beyond takes seconds
-	bcryptHashSize  = 60
 )
 
 // accountEntry is one account as it stands in the file.
@@ -48,7 +45,7 @@ func readAccounts(text []byte) (*accounts, error) {
 	if err := yaml.Load(text, &file, yaml.WithKnownFields()); err != nil {
 		return nil, fmt.Errorf("%w: is not a list of accounts in YAML or JSON, or has a key that is not known", session.ErrMalformed)
 	}
-	a := &accounts{byCursor: map[cursor]*accountEntry{}, byUsername: map[string]*accountEntry{}, cost: minBcryptCost}
+	a := &accounts{byCursor: map[cursor]*accountEntry{}, byUsername: map[string]*accountEntry{}, cost: password.MinBcryptCost}
 	folded := map[string]bool{}
 	for i := range file.Accounts {
 		if err := a.add(&file.Accounts[i], folded); err != nil {
@@ -69,11 +66,13 @@ func (a *accounts) add(e *accountEntry, folded map[string]bool) error {
 	case folded[strings.ToLower(e.Username)]:
 		return fmt.Errorf("username: stands twice, or twice but for upper and lower case")
 	}
-	cost, err := bcryptCost(e.PasswordHash)
-	if err != nil {
-		return err
+	if e.PasswordHash != "" {
+		cost, err := password.BcryptCost(e.PasswordHash)
+		if err != nil {
+			return fmt.Errorf("password_hash: %w", err)
+		}
+		a.cost = max(a.cost, cost)
 	}
-	a.cost = max(a.cost, cost)
 	folded[strings.ToLower(e.Username)] = true
 	a.byCursor[accountCursor(e.ID)], a.byUsername[e.Username] = e, e
 	return nil
@@ -82,18 +81,6 @@ func (a *accounts) add(e *accountEntry, folded map[string]bool) error {
 // printable: so that no two names look or fold alike, and no name needs trimming.
 func printable(s string) bool {
 	return s != "" && len(s) <= maxName && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// bcryptCost returns the cost of a hash that is accepted, 0 for none.
-func bcryptCost(hash string) (int, error) {
-	if hash == "" {
-		return 0, nil
-	}
-	cost, err := bcrypt.Cost([]byte(hash))
-	if err != nil || len(hash) != bcryptHashSize || cost < minBcryptCost || cost > maxBcryptCost {
-		return 0, fmt.Errorf("password_hash: must be a bcrypt hash of cost %d to %d: make it with sessionward hash-password", minBcryptCost, maxBcryptCost)
-	}
-	return cost, nil
 }
 
 // account returns what others may know of e.

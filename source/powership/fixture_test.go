@@ -22,10 +22,10 @@ import (
 )
 
 const (
-	browser  = "Mozilla/5.0 (X11; Linux x86_64)"
-	address  = "203.0.113.9"
-	password = "wonderland"
-	secret   = "a secret of at least thirty-two bytes"
+	browser = "Mozilla/5.0 (X11; Linux x86_64)"
+	address = "203.0.113.9"
+	wonder  = "wonderland"
+	secret  = "a secret of at least thirty-two bytes"
 )
 
 // clock is a clock that tests turn.
@@ -72,7 +72,7 @@ func (l *logged) logger() *slog.Logger {
 
 // hashOfPassword is a bcrypt hash of the least cost that is accepted.
 var hashOfPassword = sync.OnceValue(func() string {
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), minBcryptCost)
+	hash, err := bcrypt.GenerateFromPassword([]byte(wonder), bcrypt.MinCost+6)
 	if err != nil {
 		panic(err)
 	}
@@ -134,7 +134,7 @@ func checked(o *Options) error {
 // token logs alice in as the application would that shares the secret, and returns her token.
 func (w *nativeWorld) token(t *testing.T) session.Secret {
 	t.Helper()
-	r, err := w.native.login(t.Context(), "alice", session.NewSecret(password), ConnectionInfo{IP: address, UserAgent: browser})
+	r, err := w.native.login(t.Context(), "alice", session.NewSecret(wonder), ConnectionInfo{IP: address, UserAgent: browser})
 	require.NoError(t, err)
 	return r.AuthToken
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/password"
 )
 
 // The defaults of Options.
@@ -43,9 +44,9 @@ type Options struct {
 	// WidenLogout lets a logout with a token that cannot be verified end all sessions of the account, as the library
 	// does. Otherwise such a logout is refused.
 	WidenLogout bool `yaml:"widen_logout"`
-	// Latin1UserAgent reads the bytes of the User-Agent header one by one, as Node's HTTP server does: for applications
+	// BytewiseUserAgent reads the bytes of the User-Agent header one by one, as Node's HTTP server does: for applications
 	// that make tokens from what it hands them. Otherwise they are UTF-8.
-	Latin1UserAgent bool `yaml:"latin1_user_agent"`
+	BytewiseUserAgent bool `yaml:"bytewise_user_agent"`
 
 	Reissue ReissueOptions `yaml:"reissue"`
 }
@@ -94,19 +95,27 @@ type BridgeOptions struct {
 	authority.ClientOptions `yaml:",inline"`
 }
 
-// Takes returns the places tokens are carried in, with the defaults filled in. The prefix is how every token begins.
+// Takes returns the cookie and the header that carry tokens, with the defaults filled in. Bearer tokens are not among them:
+// which of those are taken is told by what is in them.
 func (o *Options) Takes() authority.Credentials {
+	c := o.carried()
+	c.Bearer = false
+	return c
+}
+
+// carried is where tokens are carried, with the defaults filled in.
+func (o *Options) carried() authority.Credentials {
 	c := o.Credentials
 	if len(c.Places()) == 0 {
-		c = authority.Credentials{Cookie: DefaultCookie, Bearer: true}
+		c.Cookie, c.Bearer = DefaultCookie, true
 	}
-	c.Prefix = "eyJ"
+	c.Prefix = ""
 	return c
 }
 
 // Check notes what is wrong with o. It reads no file.
 func (o *Options) Check(p *authority.Problems) {
-	o.Takes().Check(p, "powership.credentials")
+	o.carried().Check(p, "powership.credentials")
 	if o.Credentials.Prefix != "" {
 		p.Add("powership.credentials.prefix", "is not used here", "leave it out: tokens are known by their form")
 	}
@@ -196,9 +205,9 @@ func (o NativeOptions) withDefaults() NativeOptions {
 	o.TokenDuration = cmp.Or(o.TokenDuration, DefaultTokenDuration)
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
 	o.MaxSessions = cmp.Or(o.MaxSessions, DefaultMaxSessions)
-	o.MaxFailuresPerUser = cmp.Or(o.MaxFailuresPerUser, 5)
-	o.MaxFailuresPerIP = cmp.Or(o.MaxFailuresPerIP, 20)
-	o.FailureWindow = cmp.Or(o.FailureWindow, 5*time.Minute)
+	o.MaxFailuresPerUser = cmp.Or(o.MaxFailuresPerUser, password.DefaultPerUser)
+	o.MaxFailuresPerIP = cmp.Or(o.MaxFailuresPerIP, password.DefaultPerIP)
+	o.FailureWindow = cmp.Or(o.FailureWindow, password.DefaultWindow)
 	o.Properties = slices.Clone(o.Properties)
 	return o
 }

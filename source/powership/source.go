@@ -22,7 +22,7 @@ const tokenType = "jwt"
 type Source struct {
 	name   string
 	o      Options
-	takes  authority.Credentials
+	places authority.Credentials
 	now    func() time.Time
 	log    *slog.Logger
 	keeper keeper
@@ -32,7 +32,7 @@ type Source struct {
 
 // Open returns the source o describes. It reads the accounts file and asks nobody.
 func Open(name string, o Options, d authority.Deps) (*Source, error) {
-	s := &Source{name: name, o: o.withDefaults(), takes: o.Takes(), now: d.Now, log: d.Log}
+	s := &Source{name: name, o: o.withDefaults(), places: o.carried(), now: d.Now, log: d.Log}
 	if o.Native != nil {
 		n, err := openNative(s.o, d)
 		if err != nil {
@@ -71,7 +71,7 @@ func (s *Source) DisplayName() string { return cmp.Or(s.o.DisplayName, s.name) }
 func (s *Source) HasPasswords() bool { return !s.o.NoForm }
 
 // Places implements session.Resolver.
-func (s *Source) Places() []session.Place { return s.takes.Places() }
+func (s *Source) Places() []session.Place { return s.places.Places() }
 
 // BindsUserAgent implements session.UserAgentBinder: a token holds for the user agent it was made for.
 func (s *Source) BindsUserAgent() bool { return true }
@@ -93,12 +93,10 @@ func (s *Source) Close() error { return s.keeper.close() }
 // mine reports whether c is of this source's making, without asking anybody. Where only tokens of this kind are carried,
 // everything is; of bearer tokens, which all sorts of issuers make, those of its form.
 func (s *Source) mine(c session.Credential) bool {
-	place := s.takes
-	place.Prefix = ""
 	if c.Kind == session.KindBearer {
-		return s.takes.Bearer && isToken(c.Value.Reveal())
+		return s.places.Bearer && isToken(c.Value.Reveal())
 	}
-	return place.Mine(c)
+	return s.places.Mine(c)
 }
 
 // Resolve implements session.Resolver: the library's handleRequest. Of an account that is deactivated
@@ -124,7 +122,7 @@ func (s *Source) Resolve(ctx context.Context, c session.Credential) (_ *session.
 
 // userAgent is the text an application sees of a User-Agent header.
 func (s *Source) userAgent(header string) string {
-	if !s.o.Latin1UserAgent {
+	if !s.o.BytewiseUserAgent {
 		return header
 	}
 	text := make([]rune, len(header))

@@ -61,7 +61,7 @@ func TestSuiteNative(t *testing.T) {
 }
 
 func nativeFixture(t *testing.T, o Options) sessiontest.SourceFixture {
-	w, seen := openNativeWorld(t, o), &remembered{texts: []string{secret, password}}
+	w, seen := openNativeWorld(t, o), &remembered{texts: []string{secret, wonder}}
 	good := seen.add(w.token(t))
 	w.docs.asked = 0
 	f := sessiontest.SourceFixture{
@@ -70,12 +70,12 @@ func nativeFixture(t *testing.T, o Options) sessiontest.SourceFixture {
 		Bad:     func(*testing.T) session.Credential { return cookie(seen.add(damaged(good))) },
 		Foreign: foreign,
 		Login: func(t *testing.T) *session.Session {
-			s, err := w.VerifyPassword(t.Context(), "alice", session.NewSecret(password), address)
+			s, err := w.VerifyPassword(t.Context(), "alice", session.NewSecret(wonder), address)
 			require.NoError(t, err)
 			seen.add(s.Tokens.Access)
 			return s
 		},
-		Password: func() (string, string) { return "alice", password },
+		Password: func() (string, string) { return "alice", wonder },
 		End: func(t *testing.T, c session.Credential) {
 			_, err := w.InvalidateAll(t.Context(), vectorAccount, nil)
 			require.NoError(t, err)
@@ -118,7 +118,7 @@ func quick(o Options) Options {
 }
 
 func bridgeFixture(t *testing.T, w *bridgeWorld) sessiontest.SourceFixture {
-	seen := &remembered{texts: []string{bridgeToken, peer.DefaultSecret, password, peer.PasswordHash}}
+	seen := &remembered{texts: []string{bridgeToken, peer.DefaultSecret, wonder, peer.PasswordHash}}
 	good := seen.add(w.token(t))
 	mode := func(m panel.Mode) func(*testing.T) { return func(*testing.T) { w.peer.Panel().Set(m) } }
 	f := sessiontest.SourceFixture{
@@ -127,12 +127,12 @@ func bridgeFixture(t *testing.T, w *bridgeWorld) sessiontest.SourceFixture {
 		Bad:     func(*testing.T) session.Credential { return bearer(seen.add(damaged(good))) },
 		Foreign: foreign,
 		Login: func(t *testing.T) *session.Session {
-			s, err := w.VerifyPassword(t.Context(), "alice", session.NewSecret(password), address)
+			s, err := w.VerifyPassword(t.Context(), "alice", session.NewSecret(wonder), address)
 			require.NoError(t, err)
 			seen.add(s.Tokens.Access)
 			return s
 		},
-		Password: func() (string, string) { return "alice", password },
+		Password: func() (string, string) { return "alice", wonder },
 		End:      func(t *testing.T, c session.Credential) { require.True(t, w.peer.End(c.Value.Reveal())) },
 		EndLogin: func(t *testing.T, s *session.Session) { require.True(t, w.peer.End(s.Tokens.Access.Reveal())) },
 		Asked:    w.peer.Panel().Asked,

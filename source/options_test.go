@@ -145,7 +145,7 @@ func TestOpenAsksNobody(t *testing.T) {
 }
 
 func TestKindsAreTheTable(t *testing.T) {
-	require.Equal(t, []string{"oidc", "jwt", "local"}, Kinds())
+	require.Equal(t, []string{"oidc", "jwt", "powership", "local"}, Kinds())
 	_, hash := NewAPIKey("k")
 	for i, o := range []Options{
 		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},

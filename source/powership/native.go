@@ -189,6 +189,11 @@ func (n *native) login(ctx context.Context, username string, password session.Se
 	if err != nil {
 		return nil, err
 	}
+	return n.begin(ctx, e, from)
+}
+
+// begin makes a session for who has proven to be e (upsertRefreshTokenAndSessionDocument with op insert).
+func (n *native) begin(ctx context.Context, e *accountEntry, from ConnectionInfo) (*LoginResult, error) {
 	if e.Deactivated {
 		return nil, UserDeactivated
 	}
@@ -196,7 +201,7 @@ func (n *native) login(ctx context.Context, username string, password session.Se
 	d := Document{AccountID: e.ID, ULID: newULID(now), Valid: true, Connection: from, CreatedAt: now}
 	n.write(rotate, &d, from)
 	d.previous = ""
-	err = n.docs.insert(ctx, d)
+	err := n.docs.insert(ctx, d)
 	if n.note(ctx, err); err != nil {
 		return nil, err
 	}

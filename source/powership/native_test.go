@@ -94,7 +94,7 @@ func TestHowANewTokenReachesTheClient(t *testing.T) {
 	o.Credentials.Cookie, o.Credentials.Header, o.Credentials.Bearer = "sid", "x-session", true
 	o.Reissue = ReissueOptions{CookieDomain: "example.com", CookiePath: "/app", CookieSameSite: "strict", Header: "x-new-token"}
 	w := openNativeWorld(t, o)
-	for _, place := range w.Places() {
+	for _, place := range w.Source.Places() {
 		c := cookie(w.token(t))
 		c.Place = place
 		s, err := w.Resolve(t.Context(), c)

@@ -51,6 +51,7 @@ func TestSuiteNative(t *testing.T) {
 		"strict":    func(_ *testing.T, o *Options) { o.Strict = true },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture {
 				o := nativeOptions(t)
 				change(t, &o)
@@ -96,6 +97,7 @@ func TestSuiteBridge(t *testing.T) {
 		"lenient": {}, "named by id": {GraphIDs: true}, "the library's own answers": {Bare: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture {
 				return bridgeFixture(t, openBridgeWorld(t, quick(Options{}), still(po)))
 			})
@@ -113,7 +115,7 @@ func still(o peer.Options) peer.Options {
 // quick gives up early, for modes in which an answer never ends.
 func quick(o Options) Options {
 	o.Bridge = &BridgeOptions{}
-	o.Bridge.Timeout = 300 * time.Millisecond
+	o.Bridge.Timeout = 1500 * time.Millisecond
 	return o
 }
 

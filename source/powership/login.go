@@ -10,23 +10,39 @@ import (
 	"github.com/sessionward/sessionward/source/authority"
 )
 
-// VerifyPassword implements session.PasswordLogin: the library's userByPasswordLogin. The session belongs to the gateway
+// VerifyPassword implements session.PasswordLogin: Login for a form of the gateway's. The session belongs to the gateway
 // as a client of its own; its token is never given to the browser, and is exchanged for a new one before it ends.
 func (s *Source) VerifyPassword(ctx context.Context, username string, password session.Secret, clientIP string) (_ *session.Session, err error) {
 	defer authority.Wrap(&err, "powership "+s.name, "verify password")
-	switch {
-	case s.o.NoForm:
+	if s.o.NoForm {
 		return nil, authority.Unsupported("no_form is set")
-	case username == "" || password.Empty():
-		return nil, AuthenticationFailed
 	}
-	result, err := s.keeper.login(ctx, username, password, ConnectionInfo{IP: clientIP, UserAgent: formUserAgent})
+	result, err := s.login(ctx, &Request{RequestIP: clientIP, UserAgent: formUserAgent}, username, password)
 	if err != nil {
-		return nil, answered(err)
+		return nil, err
 	}
 	made := s.form(result)
 	made.AuthenticationMethods = []session.AuthenticationMethod{{Method: "pwd", AAL: "aal1", CompletedAt: made.AuthenticatedAt}}
 	return made, nil
+}
+
+// Login makes a session for the client of r, and writes its token, user and session into r: the library's
+// userByPasswordLogin. AuthenticationFailed when the password is wrong or there is no such user.
+func (s *Source) Login(ctx context.Context, r *Request, username string, password session.Secret) (_ *LoginResult, err error) {
+	defer authority.Wrap(&err, "powership "+s.name, "login")
+	return s.login(ctx, r, username, password)
+}
+
+func (s *Source) login(ctx context.Context, r *Request, username string, password session.Secret) (*LoginResult, error) {
+	if username == "" || password.Empty() {
+		return nil, AuthenticationFailed
+	}
+	result, err := s.keeper.login(ctx, username, password, r.from())
+	if err != nil {
+		return nil, answered(err)
+	}
+	r.take(result)
+	return result, nil
 }
 
 // form maps what becomes a session of the gateway's own, which gives it id, handle, ends and devices.

@@ -200,7 +200,6 @@ func (n *native) begin(ctx context.Context, e *accountEntry, from ConnectionInfo
 	now := n.now().UTC()
 	d := Document{AccountID: e.ID, ULID: newULID(now), Valid: true, Connection: from, CreatedAt: now}
 	n.write(rotate, &d, from)
-	d.previous = ""
 	err := n.docs.insert(ctx, d)
 	if n.note(ctx, err); err != nil {
 		return nil, err

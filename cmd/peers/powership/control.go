@@ -91,6 +91,17 @@ func (p *Peer) End(token string) bool {
 	return p.Alter(token, func(d *Document) { d.Valid = false })
 }
 
+// EndDocument is End for a session whose token nobody here knows, named by its document.
+func (p *Peer) EndDocument(cursor string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d, ok := p.documents[cursor]
+	if ok {
+		d.Valid = false
+	}
+	return ok
+}
+
 // Forget removes the document of a token's session.
 func (p *Peer) Forget(token string) {
 	p.mu.Lock()

@@ -18,10 +18,11 @@ const module = "github.com/sessionward/sessionward"
 var allowed = map[string][]string{
 	"session":                {},
 	"session/sessiontest":    {"session"},
-	"source":                 {"session", "source/authority", "source/password", "source/secretserver"},
+	"source":                 {"session", "source/authority", "source/password", "source/secretserver", "source/powership"},
 	"source/password":        {"session"},
 	"source/authority":       {"session"},
 	"source/secretserver":    {"session", "source/authority"},
+	"source/powership":       {"session", "source/authority", "source/password"},
 	"store":                  {"session"},
 	"policy":                 {"session"},
 	"identity":               {"session"},
@@ -37,6 +38,7 @@ var allowed = map[string][]string{
 	"cmd/demo/application":   {},
 	"cmd/peers":              {"cmd/peers/secretserver"},
 	"cmd/peers/panel":        {},
+	"cmd/peers/powership":    {"cmd/peers/panel"},
 	"cmd/peers/whoami":       {"cmd/peers/panel"},
 	"cmd/peers/secretserver": {"cmd/peers/panel"},
 }

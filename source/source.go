@@ -20,6 +20,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/powership"
 	"github.com/sessionward/sessionward/source/secretserver"
 )
 
@@ -33,6 +34,7 @@ type Options struct {
 	Introspection *IntrospectionOptions `yaml:"introspection,omitempty"`
 	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
 	SecretServer  *secretserver.Options `yaml:"secretserver,omitempty"`
+	Powership     *powership.Options    `yaml:"powership,omitempty"`
 	Local         *LocalOptions         `yaml:"local,omitempty"`
 }
 
@@ -65,12 +67,17 @@ func (o Options) kinds() []kind {
 		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection, o.Introspection.takes},
 		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
 		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, openSecretServer, o.SecretServer.Takes},
+		{"powership", o.Powership != nil, o.Powership.Check, openPowership, o.Powership.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
 }
 
 func openSecretServer(o Options, d Deps) (session.Source, error) {
 	return secretserver.Open(o.Name, *o.SecretServer, d.authority())
+}
+
+func openPowership(o Options, d Deps) (session.Source, error) {
+	return powership.Open(o.Name, *o.Powership, d.authority())
 }
 
 // chosen returns the rows that are set.

@@ -111,7 +111,7 @@ func (s *Site) ownSession(r *http.Request) (*session.Session, error) {
 	if value == "" {
 		return nil, nil
 	}
-	own, err := s.o.Manager.Resolve(r.Context(), session.Credential{
+	own, err := s.o.Manager.LookUp(r.Context(), session.Credential{
 		Place: session.Place{Kind: session.KindCookie, Name: name}, Value: session.NewSecret(value),
 	})
 	if err == nil || !errors.Is(err, session.ErrUnavailable) && errors.Is(err, session.ErrRejected) {

@@ -81,16 +81,17 @@ func guarded(ctx context.Context, log *slog.Logger, doing string, f func() error
 }
 
 // answerOf keeps to the classes in which an authority may answer a question or a renewal. Anything else is a bug or a
-// garbled reply: unknown, and not a denial. What claims to be both unavailable and rejected is unavailable.
+// garbled reply: unknown, and not a denial. What claims to be unavailable and
+// anything else is unavailable.
 func answerOf(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrUnavailable):
-		if !errors.Is(err, ErrRejected) {
+		if !errors.Is(err, ErrRejected) && !errors.Is(err, ErrInsufficient) {
 			return err
 		}
-	case errors.Is(err, ErrRejected), errors.Is(err, ErrTooMany):
+	case errors.Is(err, ErrRejected), errors.Is(err, ErrTooMany), errors.Is(err, ErrInsufficient):
 		return err
 	}
 	return WithRetryAfter(fmt.Errorf("%w: %v", ErrUnavailable, err), RetryAfter(err))

@@ -244,7 +244,7 @@ func firstOf(times ...int64) int64 {
 
 // sizeOf estimates the bytes s holds, so that a client with large tokens cannot fill the memory with few entries.
 func sizeOf(s *Session) int32 {
-	const fixed, perItem = 768, 48
+	const fixed, perItem = 792, 48
 	n := fixed + len(s.ID) + len(s.Handle) + len(s.Source) + len(s.SourceSessionID) + len(s.Realm) + len(s.AAL) + len(s.ACR) +
 		len(s.Identity.Subject) + len(s.Identity.Username) + len(s.Identity.Email) + len(s.Identity.Name) +
 		len(s.Tokens.Access.Reveal()) + len(s.Tokens.Refresh.Reveal()) + len(s.Tokens.ID.Reveal()) + len(s.Tokens.Type) + len(s.Tokenized.Reveal())
@@ -259,6 +259,9 @@ func sizeOf(s *Session) int32 {
 	}
 	for _, d := range s.Devices {
 		n += len(d.IP) + len(d.UserAgent) + 2*perItem
+	}
+	for _, h := range s.Reissue {
+		n += len(h.Name) + len(h.Value.Reveal()) + perItem
 	}
 	return int32(min(int64(n)+sizeOfClaim(s.Identity.Claims), math.MaxInt32))
 }

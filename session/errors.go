@@ -11,6 +11,9 @@ var (
 	ErrNotMine = errors.New("credential belongs to another source")
 	// ErrRejected: the authority knows, and the answer is no. Only this ends a session or asks for a new login.
 	ErrRejected = errors.New("rejected")
+	// ErrInsufficient: the session is good, and must prove more before its authority shows it. It ends nothing. May
+	// carry a LoginURL.
+	ErrInsufficient = errors.New("insufficient")
 	// ErrUnavailable: the authority, store or key could not be asked. It never ends a session. May carry a
 	// RetryAfter.
 	ErrUnavailable = errors.New("unavailable")
@@ -51,9 +54,35 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
+// loginURLError adds to an error where the user can put it right.
+type loginURLError struct {
+	err error
+	url string
+}
+
+func (e *loginURLError) Error() string { return e.err.Error() }
+func (e *loginURLError) Unwrap() error { return e.err }
+
+// WithLoginURL returns err with the address of the authority's page at which the user can prove more. LoginURL reads it
+// back.
+func WithLoginURL(err error, url string) error {
+	if err == nil || url == "" {
+		return err
+	}
+	return &loginURLError{err: err, url: url}
+}
+
+// LoginURL returns the address carried by err, "" when there is none.
+func LoginURL(err error) string {
+	if e, ok := errors.AsType[*loginURLError](err); ok {
+		return e.url
+	}
+	return ""
+}
+
 // classed makes sure that err belongs to a class: what nobody has classed is unknown, and unknown is not denied.
 func classed(err error) error {
-	for _, class := range []error{ErrRejected, ErrUnavailable, ErrNotMine, ErrNotFound, ErrConflict, ErrUnsupported, ErrMalformed, ErrTooMany} {
+	for _, class := range []error{ErrRejected, ErrInsufficient, ErrUnavailable, ErrNotMine, ErrNotFound, ErrConflict, ErrUnsupported, ErrMalformed, ErrTooMany} {
 		if errors.Is(err, class) {
 			return err
 		}

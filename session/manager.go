@@ -133,9 +133,18 @@ func (m *Manager) Places() []Place {
 	return []Place{{Kind: KindCookie, Name: m.o.CookieName}}
 }
 
-// Resolve implements Resolver. A cookie that does not verify, a session that is not there and one that has ended are
-// all ErrRejected and look the same to the client.
+// Resolve implements Resolver. A cookie that does not verify, a session that is not there and one that has ended, here or
+// at its authority, are all ErrRejected and look the same to the client.
 func (m *Manager) Resolve(ctx context.Context, c Credential) (*Session, error) {
+	s, err := m.LookUp(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return m.verified(ctx, s)
+}
+
+// LookUp is Resolve without asking the source of the session: for what must work while that is down, such as a logout.
+func (m *Manager) LookUp(ctx context.Context, c Credential) (*Session, error) {
 	if c.Kind != KindCookie || c.Name != m.o.CookieName {
 		return nil, ErrNotMine
 	}
@@ -148,6 +157,23 @@ func (m *Manager) Resolve(ctx context.Context, c Credential) (*Session, error) {
 		return nil, fmt.Errorf("session: ended or never was: %w", ErrRejected)
 	}
 	return s, err
+}
+
+// verified asks the source of s, where it wants to be asked, whether s still holds there. Tokens that are due for renewal
+// are not asked about: the renewal answers the same question, and may be spending them right now.
+func (m *Manager) verified(ctx context.Context, s *Session) (*Session, error) {
+	src, ok := m.sources[s.Source].(Verifier)
+	if at := m.RenewAt(s); !ok || (!at.IsZero() && !m.now().Before(at)) {
+		return s, nil
+	}
+	err := answerOf(src.Verify(ctx, s))
+	switch {
+	case errors.Is(err, ErrRejected):
+		return m.refused(ctx, s, err)
+	case err != nil:
+		return nil, fmt.Errorf("source %s: %w", s.Source, err)
+	}
+	return s, nil
 }
 
 // Current implements Keeper: s as the store has it. Sessions that no manager has saved are not of its making.

@@ -50,6 +50,10 @@ type Session struct {
 	// Tokenized is a signed JWT of the session when one was asked for.
 	Tokenized Secret
 
+	// Reissue are headers the client is sent with every reply until it shows a new credential: its authority gave one
+	// in the place of the one that was shown (Set-Cookie, or a header of the authority's). Never stored.
+	Reissue []ReplyHeader
+
 	// version is where a session of ours stands in the store; 0 for foreign and unsaved ones.
 	version uint64
 }
@@ -93,6 +97,12 @@ type Tokens struct {
 	ExpiresAt  time.Time // end of the access token; zero when the authority did not say
 }
 
+// ReplyHeader is a header of a reply to the client.
+type ReplyHeader struct {
+	Name  string // canonical
+	Value Secret
+}
+
 // Renewable reports whether the tokens can be exchanged for newer ones.
 func (t Tokens) Renewable() bool { return !t.Refresh.Empty() }
 
@@ -127,6 +137,7 @@ func (s *Session) Clone() *Session {
 	c.AuthenticationMethods = slices.Clone(s.AuthenticationMethods)
 	c.Devices = slices.Clone(s.Devices)
 	c.Properties = maps.Clone(s.Properties)
+	c.Reissue = slices.Clone(s.Reissue)
 	return &c
 }
 

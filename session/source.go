@@ -32,7 +32,8 @@ type Refresher interface {
 	Source
 	// Refresh returns a renewed clone of s: new tokens, and the identity as the authority sees it now. The
 	// absolute end, handle and id stay. ErrRejected only when the authority definitely refuses (invalid_grant);
-	// everything else that goes wrong is ErrUnavailable, with RetryAfter when the authority gave one.
+	// everything else that goes wrong is ErrUnavailable, with RetryAfter when the authority gave one. An authority
+	// that prolongs its own sessions may move the ends it reported.
 	Refresh(ctx context.Context, s *Session) (*Session, error)
 }
 
@@ -53,7 +54,24 @@ type Toucher interface {
 	Touch(ctx context.Context, s *Session, c Credential) (*Session, error)
 }
 
-// Keeper is a resolver that keeps its sessions itself and can say how one is now, without its credential.
+// UserAgentBinder is a resolver whose credentials hold for one client program: what it said of a credential counts for
+// requests with the same User-Agent alone.
+type UserAgentBinder interface {
+	Resolver
+	// BindsUserAgent reports whether that is so. It never changes.
+	BindsUserAgent() bool
+}
+
+// Verifier is a source that wants to be asked, when a session of ours that it vouches for is looked up for a request,
+// whether that session still holds at its authority: there it can end at any time, not only at a renewal.
+type Verifier interface {
+	Source
+	// Verify returns nil when the tokens of s still hold. It is asked on behalf of a request and may count as use of
+	// s at the authority. ErrRejected when the authority says that s has ended, ErrUnavailable when nobody can say.
+	Verify(ctx context.Context, s *Session) error
+}
+
+// Keeper is a resolver that can say how a session is now without a request that shows its credential.
 type Keeper interface {
 	Resolver
 	// Current returns s as it is now. ErrNotMine when s is not of its making (decided without asking anybody),
@@ -107,6 +125,23 @@ type PasswordLogin interface {
 	// VerifyPassword returns a session for username when password is right, ErrRejected when it is not or there
 	// is no such user (both take the same time), ErrTooMany when the account or the client must wait.
 	VerifyPassword(ctx context.Context, username string, password Secret, clientIP string) (*Session, error)
+}
+
+// ExternalLogin is a source people log in at on pages of its own, which leave its own credential in the browser and send
+// it straight to where it wanted to go: no answer comes back here.
+type ExternalLogin interface {
+	Source
+	// LoginURL returns where to send a browser that is to come back to returnTo, an absolute URL of ours. "" when no
+	// such page is configured. It asks nobody.
+	LoginURL(returnTo string) string
+}
+
+// AssertionLogin is a source that makes a session out of a SAML assertion.
+type AssertionLogin interface {
+	Source
+	// VerifyAssertion returns a session for the bytes of a SAML 2.0 assertion, which are sent on as they are.
+	// ErrRejected when the authority does not accept it.
+	VerifyAssertion(ctx context.Context, assertion Secret) (*Session, error)
 }
 
 // EndSession is a source whose own browser session can be ended by sending the browser there (OIDC RP-Initiated

@@ -125,6 +125,7 @@ type Validator struct {
 	resolvers map[Place][]Resolver
 	places    []Place
 	keepers   []Keeper
+	bound     map[Place]bool // credentials found there hold for one User-Agent
 	hashKey   [32]byte
 	buffers   sync.Pool // *[]byte
 
@@ -159,7 +160,7 @@ func NewValidator(o ValidatorOptions) (*Validator, error) {
 	if o.RefreshTimeout == 0 {
 		o.RefreshTimeout = DefaultRefreshTimeout
 	}
-	v := &Validator{o: o, resolvers: map[Place][]Resolver{}, work: newBackground(o.Log)}
+	v := &Validator{o: o, resolvers: map[Place][]Resolver{}, bound: map[Place]bool{}, work: newBackground(o.Log)}
 	_, _ = rand.Read(v.hashKey[:]) // never fails: crypto/rand ends the process instead
 	v.buffers.New = func() any { b := make([]byte, 0, 512); return &b }
 	v.answers = newCache(o.Cache.MaxEntries, o.Cache.MaxBytes)
@@ -175,6 +176,9 @@ func NewValidator(o ValidatorOptions) (*Validator, error) {
 				v.places = append(v.places, p)
 			}
 			v.resolvers[p] = append(v.resolvers[p], r)
+			if b, ok := r.(UserAgentBinder); ok && b.BindsUserAgent() {
+				v.bound[p] = true
+			}
 		}
 	}
 	return v, nil
@@ -226,13 +230,17 @@ func (v *Validator) rejectedBefore(key *cacheKey, now int64) error {
 	return nil
 }
 
-// key hashes where the credential was found and what it is, length by length, so that no two credentials share one.
+// key hashes where the credential was found and what it is, length by length, so that no two credentials share one. What
+// binds its credentials to the User-Agent gets a key for each.
 func (v *Validator) key(c *Credential) cacheKey {
 	p := v.buffers.Get().(*[]byte)
 	b := append((*p)[:0], v.hashKey[:]...)
 	for _, field := range [...]string{string(c.Kind), c.Name, c.Value.Reveal()} {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(field)))
 		b = append(b, field...)
+	}
+	if len(v.bound) > 0 && v.bound[c.Place] {
+		b = append(b, c.UserAgent...)
 	}
 	sum := sha256.Sum256(b)
 	clear(b)

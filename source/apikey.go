@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 const (
@@ -55,20 +56,20 @@ func NewAPIKey(id string) (key session.Secret, hash string) {
 
 func validKeyName(id string) bool { return madeOf(id, "-", maxKeyName) }
 
-func checkAPIKeys(keys []APIKey, p *problems) {
+func checkAPIKeys(keys []APIKey, p *authority.Problems) {
 	for i, k := range keys {
 		at := fmt.Sprintf("local.api_keys[%d]", i)
 		if !validKeyName(k.ID) {
-			p.add(at+".id", "must be 1 to 32 letters, digits and '-'", "choose a short name such as backup-1")
+			p.Add(at+".id", "must be 1 to 32 letters, digits and '-'", "choose a short name such as backup-1")
 		}
 		if slices.ContainsFunc(keys[:i], func(other APIKey) bool { return other.ID == k.ID }) {
-			p.add(at+".id", "stands twice", "give each key an id of its own")
+			p.Add(at+".id", "stands twice", "give each key an id of its own")
 		}
 		if _, ok := readHash(k.Hash); !ok {
-			p.add(at+".hash", `must be "sha256:" and 64 hex digits`, "make one with 'sessionward keys api-key'")
+			p.Add(at+".hash", `must be "sha256:" and 64 hex digits`, "make one with 'sessionward keys api-key'")
 		}
 		if !validUsername(k.Username) {
-			p.add(at+".username", "must be printable ASCII without spaces and colons", "name the user or service whose key it is")
+			p.Add(at+".username", "must be printable ASCII without spaces and colons", "name the user or service whose key it is")
 		}
 	}
 }
@@ -115,14 +116,14 @@ func (l *Local) Resolve(ctx context.Context, c session.Credential) (*session.Ses
 		return nil, session.ErrNotMine
 	}
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("local %s: API key: %w", l.name, gaveUp(ctx))
+		return nil, fmt.Errorf("local %s: API key: %w", l.name, authority.GaveUp(ctx))
 	}
 	k, ok := l.matchKey(text)
 	if !ok {
-		return nil, fmt.Errorf("local %s: API key: %w", l.name, rejected("not a key of ours"))
+		return nil, fmt.Errorf("local %s: API key: %w", l.name, authority.Rejected("not a key of ours"))
 	}
 	if !k.Expires.IsZero() && !l.now().Before(k.Expires) {
-		return nil, fmt.Errorf("local %s: API key: %w", l.name, rejected("expired"))
+		return nil, fmt.Errorf("local %s: API key: %w", l.name, authority.Rejected("expired"))
 	}
 	return l.keySession(k), nil
 }
@@ -158,7 +159,7 @@ func (l *Local) keySession(k *apiKey) *session.Session {
 	identity.Groups = slices.Clone(k.Groups)
 	s := &session.Session{
 		ID:                    hex.EncodeToString(id[:]),
-		Handle:                publicHandle("key", id[:]),
+		Handle:                authority.Handle("key", string(id[:])),
 		Source:                l.name,
 		Active:                true,
 		Identity:              identity,

@@ -47,8 +47,8 @@ var testKeys = sync.OnceValue(func() (k struct {
 
 func startOfTest() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
 
-// authority is a small OpenID provider that does as it is told, also wrong.
-type authority struct {
+// testProvider is a small OpenID provider that does as it is told, also wrong.
+type testProvider struct {
 	*httptest.Server
 	t     *testing.T
 	clock *sessiontest.Clock
@@ -70,8 +70,8 @@ type authority struct {
 	count    int
 }
 
-func newAuthority(t *testing.T) *authority {
-	a := &authority{
+func newTestProvider(t *testing.T) *testProvider {
+	a := &testProvider{
 		t: t, clock: sessiontest.NewClock(startOfTest()), logs: &syncBuffer{},
 		asked: map[string]int{}, hostile: map[string]http.HandlerFunc{}, codes: map[string]url.Values{},
 		metadata: map[string]any{}, claims: map[string]any{}, reply: func(map[string]any) {},
@@ -124,7 +124,7 @@ func overlay(base, changes map[string]any) map[string]any {
 	return out
 }
 
-func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *testProvider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.asked[r.URL.Path]++
 	hostile := a.hostile[r.URL.Path]
@@ -159,7 +159,7 @@ func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *authority) serveToken(w http.ResponseWriter, r *http.Request) {
+func (a *testProvider) serveToken(w http.ResponseWriter, r *http.Request) {
 	id, secret, _ := r.BasicAuth()
 	if r.FormValue("client_id") != "" {
 		id, secret = url.QueryEscape(r.FormValue("client_id")), url.QueryEscape(r.FormValue("client_secret"))
@@ -196,13 +196,13 @@ func (a *authority) serveToken(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, 200, reply)
 }
 
-func (a *authority) secret(kind string) string {
+func (a *testProvider) secret(kind string) string {
 	s := fmt.Sprintf("planted-%s-%d-secret", kind, a.count)
 	a.issued = append(a.issued, s)
 	return s
 }
 
-func (a *authority) idClaims(nonce string) map[string]any {
+func (a *testProvider) idClaims(nonce string) map[string]any {
 	now := a.clock.Now().Unix()
 	base := map[string]any{
 		"iss": a.URL, "aud": clientID, "sub": "alice-1", "iat": now, "exp": now + 300, "auth_time": now - 10,
@@ -223,19 +223,19 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // set changes a under its lock.
-func (a *authority) set(change func()) {
+func (a *testProvider) set(change func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	change()
 }
 
-func (a *authority) times(path string) int {
+func (a *testProvider) times(path string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.asked[path]
 }
 
-func (a *authority) total() int {
+func (a *testProvider) total() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := 0
@@ -245,14 +245,14 @@ func (a *authority) total() int {
 	return n
 }
 
-func (a *authority) secrets() []string {
+func (a *testProvider) secrets() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return append([]string(nil), a.issued...)
 }
 
 // answer makes path answer status with body.
-func (a *authority) answer(path string, status int, body string, header ...string) {
+func (a *testProvider) answer(path string, status int, body string, header ...string) {
 	a.set(func() {
 		a.hostile[path] = func(w http.ResponseWriter, _ *http.Request) {
 			for i := 0; i+1 < len(header); i += 2 {
@@ -265,7 +265,7 @@ func (a *authority) answer(path string, status int, body string, header ...strin
 }
 
 // down closes every connection without an answer.
-func (a *authority) down(*testing.T) {
+func (a *testProvider) down(*testing.T) {
 	a.set(func() {
 		a.hostile["*"] = func(w http.ResponseWriter, _ *http.Request) {
 			c, _, err := w.(http.Hijacker).Hijack()
@@ -278,7 +278,7 @@ func (a *authority) down(*testing.T) {
 }
 
 // stall takes requests and answers none until the client goes away or the test ends.
-func (a *authority) stall(t *testing.T) {
+func (a *testProvider) stall(t *testing.T) {
 	over := make(chan struct{})
 	t.Cleanup(func() { close(over) })
 	a.set(func() {
@@ -291,12 +291,12 @@ func (a *authority) stall(t *testing.T) {
 	})
 }
 
-func (a *authority) up(*testing.T) {
+func (a *testProvider) up(*testing.T) {
 	a.set(func() { clear(a.hostile) })
 	a.clock.Advance(15 * time.Second)
 }
 
-func (a *authority) deps() Deps {
+func (a *testProvider) deps() Deps {
 	return Deps{
 		Now: a.clock.Now, CallbackURL: callbackURL,
 		Log: slog.New(slog.NewJSONHandler(a.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -304,7 +304,7 @@ func (a *authority) deps() Deps {
 }
 
 // oidc opens an OIDC source at a.
-func (a *authority) oidc(change ...func(*OIDCOptions)) *OIDC {
+func (a *testProvider) oidc(change ...func(*OIDCOptions)) *OIDC {
 	o := &OIDCOptions{Issuer: a.URL, ClientID: clientID, ClientSecret: session.NewSecret(clientSecret), Timeout: 2 * time.Second}
 	for _, c := range change {
 		c(o)
@@ -322,7 +322,7 @@ func transaction() session.Transaction {
 }
 
 // authorize plays the browser: it takes the authorization request and returns a code for it.
-func (a *authority) authorize(s *OIDC, t session.Transaction) session.Callback {
+func (a *testProvider) authorize(s *OIDC, t session.Transaction) session.Callback {
 	raw, err := s.AuthorizationURL(a.t.Context(), t)
 	require.NoError(a.t, err)
 	u, err := url.Parse(raw)
@@ -336,19 +336,19 @@ func (a *authority) authorize(s *OIDC, t session.Transaction) session.Callback {
 }
 
 // login logs alice in.
-func (a *authority) login(s *OIDC) (*session.Session, error) {
+func (a *testProvider) login(s *OIDC) (*session.Session, error) {
 	t := transaction()
 	return s.Exchange(a.t.Context(), t, a.authorize(s, t))
 }
 
-func (a *authority) mustLogin(s *OIDC) *session.Session {
+func (a *testProvider) mustLogin(s *OIDC) *session.Session {
 	got, err := a.login(s)
 	require.NoError(a.t, err)
 	return got
 }
 
 // noSecrets fails when text holds a secret.
-func (a *authority) noSecrets(text string) {
+func (a *testProvider) noSecrets(text string) {
 	a.t.Helper()
 	for _, secret := range append(a.secrets(), "planted-verifier") {
 		require.NotContains(a.t, text, secret)

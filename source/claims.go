@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // defaultSkew is how far the clocks of authorities may be off.
@@ -38,11 +39,11 @@ func (o ClaimsOptions) withDefaults() ClaimsOptions {
 // verified. What the protocol needs for itself and what became a field is left out of the remaining claims.
 func (o ClaimsOptions) identity(claims map[string]any) session.Identity {
 	id := session.Identity{
-		Subject:  text(claims["sub"]),
-		Username: text(lookUp(claims, o.Username)),
-		Email:    text(lookUp(claims, o.Email)),
-		Name:     text(lookUp(claims, o.Name)),
-		Groups:   texts(lookUp(claims, o.Groups)),
+		Subject:  authority.Text(claims["sub"]),
+		Username: authority.Text(authority.LookUp(claims, o.Username)),
+		Email:    authority.Text(authority.LookUp(claims, o.Email)),
+		Name:     authority.Text(authority.LookUp(claims, o.Name)),
+		Groups:   authority.Texts(authority.LookUp(claims, o.Groups)),
 	}
 	if o.Email == "email" && id.Email != "" {
 		id.EmailVerified = claims["email_verified"] == true || claims["email_verified"] == "true"
@@ -63,45 +64,6 @@ func noise() []string {
 		"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "s_hash", "azp", "client_id",
 		"sid", "auth_time", "acr", "amr", "typ", "scope", "scp", "email_verified", "_claim_names", "_claim_sources",
 	}
-}
-
-// lookUp finds a claim by its whole name or by its path.
-func lookUp(claims map[string]any, path string) any {
-	if v, ok := claims[path]; ok {
-		return v
-	}
-	for {
-		head, rest, nested := strings.Cut(path, ".")
-		v, ok := claims[head]
-		if !ok || !nested {
-			return v
-		}
-		if claims, ok = v.(map[string]any); !ok {
-			return nil
-		}
-		path = rest
-	}
-}
-
-func text(v any) string {
-	s, _ := v.(string)
-	return s
-}
-
-// texts returns the strings of v: an array's, or v itself when it is one. It is never split: a group may hold any
-// character.
-func texts(v any) []string {
-	if s := text(v); s != "" {
-		return []string{s}
-	}
-	array, _ := v.([]any)
-	var out []string
-	for _, e := range array {
-		if s := text(e); s != "" {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // seconds reads a NumericDate (RFC 7519 §2). there is false when the claim is absent, ok is false when it is there
@@ -128,7 +90,7 @@ func readTimes(claims map[string]any) (times, error) {
 	for name, at := range map[string]*time.Time{"exp": &t.exp, "iat": &t.iat, "nbf": &t.nbf, "auth_time": &t.auth} {
 		v, _, ok := seconds(claims, name)
 		if !ok {
-			return times{}, rejected(name + " is not a date")
+			return times{}, authority.Rejected(name + " is not a date")
 		}
 		*at = v
 	}
@@ -138,10 +100,10 @@ func readTimes(claims map[string]any) (times, error) {
 // begun reports a token from the future.
 func (t times) begun(now time.Time, skew time.Duration) error {
 	if t.nbf.After(now.Add(skew)) {
-		return rejected("not valid yet (nbf)")
+		return authority.Rejected("not valid yet (nbf)")
 	}
 	if t.iat.After(now.Add(skew)) {
-		return rejected("issued in the future (iat)")
+		return authority.Rejected("issued in the future (iat)")
 	}
 	return nil
 }
@@ -169,7 +131,7 @@ func audiences(claims map[string]any) []string {
 // methods maps amr (RFC 8176).
 func methods(claims map[string]any) []session.AuthenticationMethod {
 	var out []session.AuthenticationMethod
-	for _, m := range texts(claims["amr"]) {
+	for _, m := range authority.Texts(claims["amr"]) {
 		out = append(out, session.AuthenticationMethod{Method: m})
 	}
 	return out
@@ -178,10 +140,10 @@ func methods(claims map[string]any) []session.AuthenticationMethod {
 // scopes reads the granted scopes: scope (RFC 9068 §2.2.3) as one string, or scp as some issuers write it.
 func scopes(claims map[string]any) []string {
 	for _, name := range []string{"scope", "scp"} {
-		if s := text(claims[name]); s != "" {
+		if s := authority.Text(claims[name]); s != "" {
 			return strings.Fields(s)
 		}
-		if list := texts(claims[name]); list != nil {
+		if list := authority.Texts(claims[name]); list != nil {
 			return list
 		}
 	}

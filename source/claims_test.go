@@ -4,10 +4,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 func TestClaimsAreFoundByNameThenByPath(t *testing.T) {
-	claims, err := decodeObject([]byte(`{
+	claims, err := authority.DecodeObject([]byte(`{
 		"https://example.com/groups": ["by name"],
 		"realm_access": {"roles": ["by path"], "deep": {"er": "x"}},
 		"a": {"b": "path"}, "a.b": "name"
@@ -23,14 +25,14 @@ func TestClaimsAreFoundByNameThenByPath(t *testing.T) {
 		"realm_access.roles.more":    nil,
 		"missing.roles":              nil,
 	} {
-		require.Equal(t, want, texts(lookUp(claims, path)), path)
+		require.Equal(t, want, authority.Texts(authority.LookUp(claims, path)), path)
 	}
 }
 
 func TestGroupsAreNeverSplit(t *testing.T) {
-	require.Equal(t, []string{"users,admins"}, texts("users,admins"))
-	require.Equal(t, []string{"a b", "c"}, texts([]any{"a b", 7, "", nil, map[string]any{"name": "x"}, "c"}))
-	require.Nil(t, texts(7.0))
+	require.Equal(t, []string{"users,admins"}, authority.Texts("users,admins"))
+	require.Equal(t, []string{"a b", "c"}, authority.Texts([]any{"a b", 7, "", nil, map[string]any{"name": "x"}, "c"}))
+	require.Nil(t, authority.Texts(7.0))
 }
 
 // email_verified speaks of the claim email: an address from any other claim is not verified by it.

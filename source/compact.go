@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 const (
@@ -57,7 +59,7 @@ func readCompact(raw string) (*compact, bool) {
 		return nil, false
 	}
 	c := &compact{raw: raw, header: header, signature: signature}
-	if c.claims, c.broken = decodeObject(payload); c.broken == nil {
+	if c.claims, c.broken = authority.DecodeObject(payload); c.broken == nil {
 		return c, true
 	}
 	var loose map[string]json.RawMessage
@@ -72,7 +74,7 @@ func readCompact(raw string) (*compact, bool) {
 }
 
 // issuer returns iss without believing it: it only chooses whose rules apply.
-func (c *compact) issuer() string { return text(c.claims["iss"]) }
+func (c *compact) issuer() string { return authority.Text(c.claims["iss"]) }
 
 // check holds c against the rules every token has to keep before a key is looked for. algs are the accepted
 // algorithms. All its errors are session.ErrRejected.
@@ -82,10 +84,10 @@ func (c *compact) check(algs []string) error {
 		return err
 	}
 	if b, ok := decodePart(c.signature); !ok || len(b) == 0 {
-		return rejected("the signature is missing or not base64url")
+		return authority.Rejected("the signature is missing or not base64url")
 	}
 	if c.broken != nil {
-		return rejected("the payload is refused: " + c.broken.Error())
+		return authority.Rejected("the payload is refused: " + c.broken.Error())
 	}
 	c.typ = typ
 	return nil
@@ -95,7 +97,7 @@ func (c *compact) check(algs []string) error {
 func parseCompact(raw string, algs []string) (*compact, error) {
 	c, ok := readCompact(raw)
 	if !ok {
-		return nil, rejected("not a compact signed token")
+		return nil, authority.Rejected("not a compact signed token")
 	}
 	if err := c.check(algs); err != nil {
 		return nil, err
@@ -107,39 +109,39 @@ func parseCompact(raw string, algs []string) (*compact, error) {
 // Parameters that bring a key along, point to one, or change how the token is to be read are refused.
 func checkHeader(part string, algs []string) (typ string, err error) {
 	if len(part) > maxHeader {
-		return "", rejected("the header is too long")
+		return "", authority.Rejected("the header is too long")
 	}
 	b, ok := decodePart(part)
 	if !ok {
-		return "", rejected("the header is not base64url")
+		return "", authority.Rejected("the header is not base64url")
 	}
-	head, err := decodeObject(b)
+	head, err := authority.DecodeObject(b)
 	if err != nil {
-		return "", rejected("the header is refused: " + err.Error())
+		return "", authority.Rejected("the header is refused: " + err.Error())
 	}
 	for _, name := range []string{"jku", "x5u", "x5c", "jwk", "crit", "zip", "b64", "enc", "epk", "p2c", "p2s"} {
 		if _, there := head[name]; there {
-			return "", rejected("header parameter " + name + " is not accepted")
+			return "", authority.Rejected("header parameter " + name + " is not accepted")
 		}
 	}
 	alg, ok := head["alg"].(string)
 	if !ok || !slices.Contains(algs, alg) {
-		return "", rejected("the algorithm is not accepted")
+		return "", authority.Rejected("the algorithm is not accepted")
 	}
 	if kid, there := head["kid"]; there {
 		if s, ok := kid.(string); !ok || len(s) > maxKeyID {
-			return "", rejected("the key id is not a short string")
+			return "", authority.Rejected("the key id is not a short string")
 		}
 	}
 	if cty, there := head["cty"]; there && cty != "" {
-		return "", rejected("nested tokens are not accepted")
+		return "", authority.Rejected("nested tokens are not accepted")
 	}
 	if _, there := head["typ"]; !there {
 		return "", nil
 	}
 	typ, ok = head["typ"].(string)
 	if !ok || typ == "" {
-		return "", rejected("the token type is not a string")
+		return "", authority.Rejected("the token type is not a string")
 	}
 	return strings.TrimPrefix(strings.ToLower(typ), "application/"), nil
 }

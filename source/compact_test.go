@@ -1,7 +1,6 @@
 package source
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -43,23 +42,5 @@ func TestBrokenPayloadIsRefusedByItself(t *testing.T) {
 		require.Equal(t, map[string]any{"iss": "x"}, c.claims, "nothing else of it is looked at")
 		_, err := parseCompact(raw, asymmetric())
 		require.ErrorIs(t, err, session.ErrRejected)
-	}
-}
-
-func TestDecodeObject(t *testing.T) {
-	for _, good := range []string{`{}`, ` {"a":[1,"b",null,true,{"c":{}}]} `, `{"a":{"x":1},"b":{"x":1}}`} {
-		var want map[string]any
-		require.NoError(t, json.Unmarshal([]byte(good), &want))
-		got, err := decodeObject([]byte(good))
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-	}
-	deep := strings.Repeat(`{"a":`, maxJSONDepth+1) + "1" + strings.Repeat("}", maxJSONDepth+1)
-	for _, bad := range []string{
-		``, `null`, `[]`, `1`, `"a"`, `{`, `{}{}`, `{} x`, `{"a":1,}`, `{"a":1,"a":2}`, `{"a":{"b":1,"b":1}}`,
-		`[{"a":1}]`, `{"a":1e999}`, "{\"a\":\"\xff\"}", `{"a":[{"b":1,"b":2}]}`, `{"a":1,"\u0061":2}`, deep, "\ufeff{}",
-	} {
-		_, err := decodeObject([]byte(bad))
-		require.Error(t, err, bad)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // maxMetadataAge is how long a discovery document is used before it is asked for again. An old one stays in use while
@@ -30,23 +31,23 @@ type metadata struct {
 
 // newDiscovery returns the lazily fetched metadata of issuer. login demands the endpoints a login needs; without it
 // the key set is enough.
-func newDiscovery(c *client, issuer string, insecureHTTP, login bool) *latest[*metadata] {
+func newDiscovery(c *authority.Client, issuer string, insecureHTTP, login bool) *latest[*metadata] {
 	url := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 	fetch := func(ctx context.Context) (*metadata, time.Duration, error) {
-		r, err := c.get(ctx, url, http.Header{"Accept": {"application/json"}})
+		r, err := c.Get(ctx, url, http.Header{"Accept": {"application/json"}})
 		if err != nil {
 			return nil, 0, fmt.Errorf("discovery: %w", err)
 		}
 		m := &metadata{}
-		if json.Unmarshal(r.body, m) != nil {
-			return nil, 0, unavailable("discovery: the document is not JSON of the expected shape")
+		if json.Unmarshal(r.Body, m) != nil {
+			return nil, 0, authority.Unavailable("discovery: the document is not JSON of the expected shape")
 		}
 		if err := m.check(issuer, insecureHTTP, login); err != nil {
 			return nil, 0, fmt.Errorf("discovery: %w", err)
 		}
 		return m, maxMetadataAge, nil
 	}
-	return &latest[*metadata]{fetch: fetch, now: c.now, timeout: c.http.Timeout}
+	return &latest[*metadata]{fetch: fetch, now: c.Now, timeout: c.Timeout()}
 }
 
 // keyAddress returns how to find the key set of a discovered issuer.
@@ -63,7 +64,7 @@ func keyAddress(meta *latest[*metadata]) func(context.Context) (string, error) {
 // check refuses metadata of another issuer (Discovery 1.0 §4.3) and endpoints that could not be asked safely.
 func (m *metadata) check(issuer string, insecureHTTP, login bool) error {
 	if m.Issuer != issuer {
-		return unavailable("the document is another issuer's: compare issuer in the configuration, letter by letter")
+		return authority.Unavailable("the document is another issuer's: compare issuer in the configuration, letter by letter")
 	}
 	endpoints := []struct {
 		name, url string
@@ -80,7 +81,7 @@ func (m *metadata) check(issuer string, insecureHTTP, login bool) error {
 		if e.url == "" && !e.needed {
 			continue
 		}
-		if err := checkURL(e.url, insecureHTTP, true); err != nil {
+		if err := authority.CheckURL(e.url, insecureHTTP, true); err != nil {
 			return fmt.Errorf("%w: the document's %s: %w", session.ErrUnavailable, e.name, err)
 		}
 	}

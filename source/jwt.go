@@ -2,8 +2,6 @@ package source
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"sync"
 	"time"
@@ -76,19 +74,13 @@ func (j *JWT) Run(ctx context.Context) error {
 // Health implements session.HealthChecker.
 func (j *JWT) Health() error {
 	for name, iss := range j.issuers {
-		for _, err := range []error{iss.keys.set.health(), iss.client.health()} {
+		for _, err := range []error{iss.keys.set.health(), iss.client.Health()} {
 			if err != nil {
 				return fmt.Errorf("jwt %s: issuer %s: %w", j.name, name, err)
 			}
 		}
 	}
 	return nil
-}
-
-// publicHandle makes a name that is safe to show from an id that is not.
-func publicHandle(prefix string, id []byte) string {
-	sum := sha256.Sum256(append([]byte("handle\x00"), id...))
-	return prefix + "-" + hex.EncodeToString(sum[:8])
 }
 
 var (

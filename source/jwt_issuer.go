@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // jwtIssuer is one issuer with its keys.
 type jwtIssuer struct {
 	opts   JWTIssuer // with defaults filled in
-	client *client
+	client *authority.Client
 	meta   *latest[*metadata] // nil when the key set's URL is configured
 	keys   *keySet
 }
 
 func newJWTIssuer(o JWTIssuer, d Deps) (*jwtIssuer, error) {
-	c, err := newClient(clientOptions{CAFile: o.CAFile, Timeout: o.Timeout, InsecureHTTP: o.InsecureHTTP}, d.Now)
+	c, err := authority.NewClient(authority.ClientOptions{CAFile: o.CAFile, Timeout: o.Timeout, InsecureHTTP: o.InsecureHTTP}, d.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -59,28 +60,28 @@ func (i *jwtIssuer) verify(ctx context.Context, tok *compact, now time.Time) err
 func (i *jwtIssuer) checkKind(tok *compact, _ time.Time) error {
 	switch {
 	case i.opts.Profile == profileRFC9068 && tok.typ != "at+jwt":
-		return rejected("not an access token of the RFC 9068 profile (typ)")
+		return authority.Rejected("not an access token of the RFC 9068 profile (typ)")
 	case !slices.Contains([]string{"", "jwt", "at+jwt"}, tok.typ):
-		return rejected("a token of another kind (typ)")
+		return authority.Rejected("a token of another kind (typ)")
 	}
 	if _, there := tok.claims["events"]; there {
-		return rejected("a security event, not an access token")
+		return authority.Rejected("a security event, not an access token")
 	}
 	if _, there := tok.claims["cnf"]; there {
-		return rejected("bound to a key (cnf) that was not proven")
+		return authority.Rejected("bound to a key (cnf) that was not proven")
 	}
 	if i.opts.InsecureIDTokens {
 		return nil
 	}
 	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash"} {
 		if _, there := tok.claims[name]; there {
-			return rejected("an ID token, not an access token (" + name + ")")
+			return authority.Rejected("an ID token, not an access token (" + name + ")")
 		}
 	}
 	// Two widespread providers write the kind of token into a claim.
-	own := strings.ToLower(text(tok.claims["typ"]) + text(tok.claims["token_use"]))
+	own := strings.ToLower(authority.Text(tok.claims["typ"]) + authority.Text(tok.claims["token_use"]))
 	if slices.Contains([]string{"id", "refresh", "offline", "logout"}, own) {
-		return rejected("a token of another kind (typ or token_use claim)")
+		return authority.Rejected("a token of another kind (typ or token_use claim)")
 	}
 	return nil
 }
@@ -91,13 +92,13 @@ func (i *jwtIssuer) checkTimes(tok *compact, now time.Time) error {
 	case err != nil:
 		return err
 	case t.exp.IsZero():
-		return rejected("exp is missing")
+		return authority.Rejected("exp is missing")
 	case !now.Before(t.exp):
-		return rejected("expired")
+		return authority.Rejected("expired")
 	case i.opts.MaxTokenAge > 0 && t.iat.IsZero():
-		return rejected("iat is missing, and max_token_age needs it")
+		return authority.Rejected("iat is missing, and max_token_age needs it")
 	case i.opts.MaxTokenAge > 0 && now.Sub(t.iat) > i.opts.MaxTokenAge+i.opts.ClockSkew:
-		return rejected("older than max_token_age")
+		return authority.Rejected("older than max_token_age")
 	}
 	return t.begun(now, i.opts.ClockSkew)
 }
@@ -108,30 +109,30 @@ func (i *jwtIssuer) checkAudience(tok *compact, _ time.Time) error {
 			return nil
 		}
 	}
-	return rejected("made for another audience")
+	return authority.Rejected("made for another audience")
 }
 
 func (i *jwtIssuer) checkClaims(tok *compact, _ time.Time) error {
-	if text(tok.claims["sub"]) == "" {
-		return rejected("sub is missing")
+	if authority.Text(tok.claims["sub"]) == "" {
+		return authority.Rejected("sub is missing")
 	}
-	if jti, there := tok.claims["jti"]; there && text(jti) == "" {
-		return rejected("jti is not a string")
+	if jti, there := tok.claims["jti"]; there && authority.Text(jti) == "" {
+		return authority.Rejected("jti is not a string")
 	}
 	if i.opts.Profile == profileRFC9068 {
 		for _, name := range []string{"client_id", "jti"} {
-			if text(tok.claims[name]) == "" {
-				return rejected(name + " is missing, and RFC 9068 demands it")
+			if authority.Text(tok.claims[name]) == "" {
+				return authority.Rejected(name + " is missing, and RFC 9068 demands it")
 			}
 		}
 		if _, there := tok.claims["iat"]; !there {
-			return rejected("iat is missing, and RFC 9068 demands it")
+			return authority.Rejected("iat is missing, and RFC 9068 demands it")
 		}
 	}
 	granted := scopes(tok.claims)
 	for _, s := range i.opts.RequiredScopes {
 		if !slices.Contains(granted, s) {
-			return rejected("a required scope is missing")
+			return authority.Rejected("a required scope is missing")
 		}
 	}
 	return nil
@@ -141,7 +142,7 @@ func (i *jwtIssuer) checkClaims(tok *compact, _ time.Time) error {
 // is one session.
 func (i *jwtIssuer) session(name string, raw session.Secret, claims map[string]any) *session.Session {
 	t, _ := readTimes(claims)
-	unique := text(claims["jti"])
+	unique := authority.Text(claims["jti"])
 	if unique == "" {
 		sum := sha256.Sum256([]byte(raw.Reveal()))
 		unique = hex.EncodeToString(sum[:])
@@ -149,13 +150,13 @@ func (i *jwtIssuer) session(name string, raw session.Secret, claims map[string]a
 	id := sha256.Sum256([]byte(i.opts.Issuer + "\x00" + unique))
 	s := &session.Session{
 		ID:                    hex.EncodeToString(id[:]),
-		Handle:                publicHandle("jwt", id[:]),
+		Handle:                authority.Handle("jwt", string(id[:])),
 		Source:                name,
-		SourceSessionID:       text(claims["sid"]),
+		SourceSessionID:       authority.Text(claims["sid"]),
 		Active:                true,
 		Identity:              i.opts.Claims.identity(claims),
 		AuthenticationMethods: methods(claims),
-		ACR:                   text(claims["acr"]),
+		ACR:                   authority.Text(claims["acr"]),
 		IssuedAt:              t.iat,
 		AuthenticatedAt:       t.auth,
 		ExpiresAt:             t.exp,
@@ -165,7 +166,7 @@ func (i *jwtIssuer) session(name string, raw session.Secret, claims map[string]a
 	if list := scopes(claims); list != nil {
 		s.Properties["scope"] = strings.Join(list, " ")
 	}
-	if client := cmp.Or(text(claims["client_id"]), text(claims["azp"])); client != "" {
+	if client := cmp.Or(authority.Text(claims["client_id"]), authority.Text(claims["azp"])); client != "" {
 		s.Properties["client_id"] = client
 	}
 	return s

@@ -20,7 +20,7 @@ import (
 // mutation makes a hostile token out of what an attacker has: the public keys, keys of their own, a good token.
 type mutation struct {
 	name string
-	make func(a *authority) string
+	make func(a *testProvider) string
 	want error // session.ErrRejected unless the token is not even of our shape
 }
 
@@ -33,7 +33,7 @@ func TestTokenMutations(t *testing.T) {
 			require.False(t, seen[m.name], m.name)
 			seen[m.name] = true
 			t.Run(m.name, func(t *testing.T) {
-				a := newAuthority(t)
+				a := newTestProvider(t)
 				s := a.jwt()
 				token := m.make(a)
 				begun := time.Now()
@@ -61,7 +61,7 @@ func goodHeader(changes map[string]any) map[string]any {
 }
 
 // withHeader signs the good claims under any header, as RS256 with the right key.
-func withHeader(t *testing.T, a *authority, header any) string {
+func withHeader(t *testing.T, a *testProvider, header any) string {
 	h, ok := header.(string)
 	if !ok {
 		b, err := json.Marshal(header)
@@ -77,20 +77,20 @@ func withPayload(t *testing.T, payload string) string {
 }
 
 // payloadWith is the good payload with text put in front of its members.
-func payloadWith(t *testing.T, a *authority, members string) string {
+func payloadWith(t *testing.T, a *testProvider, members string) string {
 	b, err := json.Marshal(a.accessClaims())
 	require.NoError(t, err)
 	return "{" + members + "," + string(b[1:])
 }
 
 func algorithmMutations(t *testing.T) []mutation {
-	none := func(alg string) func(*authority) string {
-		return func(a *authority) string {
+	none := func(alg string) func(*testProvider) string {
+		return func(a *testProvider) string {
 			return segment(`{"alg":"`+alg+`","kid":"rsa"}`) + "." + segmentJSON(t, a.accessClaims()) + "."
 		}
 	}
-	hmac := func(alg jose.SignatureAlgorithm, secret func() []byte) func(*authority) string {
-		return func(a *authority) string {
+	hmac := func(alg jose.SignatureAlgorithm, secret func() []byte) func(*testProvider) string {
+		return func(a *testProvider) string {
 			return signed(t, secret(), alg, map[string]any{"kid": "rsa"}, a.accessClaims())
 		}
 	}
@@ -110,22 +110,22 @@ func algorithmMutations(t *testing.T) []mutation {
 		{name: "alg None", make: none("None")},
 		{name: "alg NONE", make: none("NONE")},
 		{name: "alg nOnE", make: none("nOnE")},
-		{name: "alg none with the good signature", make: func(a *authority) string {
+		{name: "alg none with the good signature", make: func(a *testProvider) string {
 			good := a.accessToken(nil)
 			return segment(`{"alg":"none"}`) + good[strings.IndexByte(good, '.'):]
 		}},
 		{name: "alg empty", make: none("")},
-		{name: "alg missing", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"alg": nil})) }},
-		{name: "alg lower case", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "rs256"})) }},
-		{name: "alg unknown", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "RS1"})) }},
-		{name: "alg a number", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"alg": 256})) }},
-		{name: "alg an array", make: func(a *authority) string {
+		{name: "alg missing", make: func(a *testProvider) string { return withHeader(t, a, goodHeader(map[string]any{"alg": nil})) }},
+		{name: "alg lower case", make: func(a *testProvider) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "rs256"})) }},
+		{name: "alg unknown", make: func(a *testProvider) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "RS1"})) }},
+		{name: "alg a number", make: func(a *testProvider) string { return withHeader(t, a, goodHeader(map[string]any{"alg": 256})) }},
+		{name: "alg an array", make: func(a *testProvider) string {
 			return withHeader(t, a, goodHeader(map[string]any{"alg": []string{"RS256"}}))
 		}},
-		{name: "alg null", make: func(a *authority) string { return withHeader(t, a, `{"alg":null,"kid":"rsa"}`) }},
-		{name: "alg ES256 over an RSA signature", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "ES256"})) }},
-		{name: "alg RS384 over an RS256 signature", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "RS384"})) }},
-		{name: "alg PS256 over an RS256 signature", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "PS256"})) }},
+		{name: "alg null", make: func(a *testProvider) string { return withHeader(t, a, `{"alg":null,"kid":"rsa"}`) }},
+		{name: "alg ES256 over an RSA signature", make: func(a *testProvider) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "ES256"})) }},
+		{name: "alg RS384 over an RS256 signature", make: func(a *testProvider) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "RS384"})) }},
+		{name: "alg PS256 over an RS256 signature", make: func(a *testProvider) string { return withHeader(t, a, goodHeader(map[string]any{"alg": "PS256"})) }},
 		{name: "HS256 with the public key as PEM", make: hmac(jose.HS256, asPEM)},
 		{name: "HS256 with the public key as DER", make: hmac(jose.HS256, der)},
 		{name: "HS256 with the public key as JWK", make: hmac(jose.HS256, asJWK)},
@@ -136,30 +136,34 @@ func algorithmMutations(t *testing.T) []mutation {
 }
 
 func headerMutations(t *testing.T) []mutation {
-	with := func(name string, value any) func(*authority) string {
-		return func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{name: value})) }
+	with := func(name string, value any) func(*testProvider) string {
+		return func(a *testProvider) string { return withHeader(t, a, goodHeader(map[string]any{name: value})) }
 	}
-	kid := func(kid string) func(*authority) string { return with("kid", kid) }
+	kid := func(kid string) func(*testProvider) string { return with("kid", kid) }
 	return []mutation{
-		{name: "embedded jwk that signed it", make: func(a *authority) string {
+		{name: "embedded jwk that signed it", make: func(a *testProvider) string {
 			own, err := publicKey(testKeys().other, "own").MarshalJSON()
 			require.NoError(t, err)
 			return signed(t, testKeys().other, jose.RS256, map[string]any{"jwk": json.RawMessage(own)}, a.accessClaims())
 		}},
-		{name: "embedded jwk beside a good kid", make: func(a *authority) string {
+		{name: "embedded jwk beside a good kid", make: func(a *testProvider) string {
 			own, err := publicKey(testKeys().rsa, "rsa").MarshalJSON()
 			require.NoError(t, err)
 			return withHeader(t, a, goodHeader(map[string]any{"jwk": json.RawMessage(own)}))
 		}},
-		{name: "jku", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"jku": a.URL + "/trap"})) }},
-		{name: "jku and another's signature", make: func(a *authority) string {
+		{name: "jku", make: func(a *testProvider) string {
+			return withHeader(t, a, goodHeader(map[string]any{"jku": a.URL + "/trap"}))
+		}},
+		{name: "jku and another's signature", make: func(a *testProvider) string {
 			return signed(t, testKeys().other, jose.RS256, map[string]any{"kid": "own", "jku": a.URL + "/trap"}, a.accessClaims())
 		}},
-		{name: "x5u", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"x5u": a.URL + "/trap"})) }},
+		{name: "x5u", make: func(a *testProvider) string {
+			return withHeader(t, a, goodHeader(map[string]any{"x5u": a.URL + "/trap"}))
+		}},
 		{name: "x5c", make: with("x5c", []string{"AAAA"})},
 		{name: "crit unknown extension", make: with("crit", []string{"exp"})},
 		{name: "crit empty", make: with("crit", []string{})},
-		{name: "b64 false", make: func(a *authority) string {
+		{name: "b64 false", make: func(a *testProvider) string {
 			return withHeader(t, a, goodHeader(map[string]any{"b64": false, "crit": []string{"b64"}}))
 		}},
 		{name: "b64 without crit", make: with("b64", false)},
@@ -169,32 +173,34 @@ func headerMutations(t *testing.T) []mutation {
 		{name: "kid path traversal", make: kid("../../../../dev/null")},
 		{name: "kid SQL", make: kid("x' UNION SELECT 'key' --")},
 		{name: "kid shell", make: kid("|id")},
-		{name: "kid a URL", make: func(a *authority) string { return withHeader(t, a, goodHeader(map[string]any{"kid": a.URL + "/trap"})) }},
+		{name: "kid a URL", make: func(a *testProvider) string {
+			return withHeader(t, a, goodHeader(map[string]any{"kid": a.URL + "/trap"}))
+		}},
 		{name: "kid of another key of the set", make: kid("ec")},
 		{name: "kid with a NUL", make: kid("rsa\x00")},
 		{name: "kid in another case", make: kid("RSA")},
 		{name: "kid a number", make: with("kid", 1)},
-		{name: "kid null", make: func(a *authority) string { return withHeader(t, a, `{"alg":"RS256","kid":null}`) }},
+		{name: "kid null", make: func(a *testProvider) string { return withHeader(t, a, `{"alg":"RS256","kid":null}`) }},
 		{name: "kid of 10,000 bytes", make: kid(strings.Repeat("k", 1000))},
-		{name: "header twice alg", make: func(a *authority) string { return withHeader(t, a, `{"alg":"none","alg":"RS256","kid":"rsa"}`) }},
-		{name: "header not an object", make: func(a *authority) string { return withHeader(t, a, `["RS256"]`) }},
-		{name: "header with trailing data", make: func(a *authority) string { return withHeader(t, a, `{"alg":"RS256","kid":"rsa"}{}`) }},
-		{name: "header nested 1,000 deep", make: func(a *authority) string {
+		{name: "header twice alg", make: func(a *testProvider) string { return withHeader(t, a, `{"alg":"none","alg":"RS256","kid":"rsa"}`) }},
+		{name: "header not an object", make: func(a *testProvider) string { return withHeader(t, a, `["RS256"]`) }},
+		{name: "header with trailing data", make: func(a *testProvider) string { return withHeader(t, a, `{"alg":"RS256","kid":"rsa"}{}`) }},
+		{name: "header nested 1,000 deep", make: func(a *testProvider) string {
 			return withHeader(t, a, `{"alg":"RS256","kid":"rsa","x":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`}`)
 		}},
-		{name: "header with a BOM", make: func(a *authority) string { return withHeader(t, a, "\ufeff"+`{"alg":"RS256","kid":"rsa"}`) }},
-		{name: "header not UTF-8", make: func(a *authority) string {
+		{name: "header with a BOM", make: func(a *testProvider) string { return withHeader(t, a, "\ufeff"+`{"alg":"RS256","kid":"rsa"}`) }},
+		{name: "header not UTF-8", make: func(a *testProvider) string {
 			return withHeader(t, a, "{\"alg\":\"RS256\",\"kid\":\"rsa\",\"x\":\"\xff\"}")
 		}},
 	}
 }
 
 func shapeMutations(t *testing.T) []mutation {
-	good := func(change func(string) string) func(*authority) string {
-		return func(a *authority) string { return change(a.accessToken(nil)) }
+	good := func(change func(string) string) func(*testProvider) string {
+		return func(a *testProvider) string { return change(a.accessToken(nil)) }
 	}
 	return []mutation{
-		{name: "100,000 dots", make: func(*authority) string { return strings.Repeat(".", 100_000) }, want: session.ErrNotMine},
+		{name: "100,000 dots", make: func(*testProvider) string { return strings.Repeat(".", 100_000) }, want: session.ErrNotMine},
 		{name: "a fourth part", make: good(func(s string) string { return s + ".AA" }), want: session.ErrNotMine},
 		{name: "a trailing dot", make: good(func(s string) string { return s + "." }), want: session.ErrNotMine},
 		{name: "a leading dot", make: good(func(s string) string { return "." + s }), want: session.ErrNotMine},
@@ -208,36 +214,38 @@ func shapeMutations(t *testing.T) []mutation {
 		{name: "padding", make: good(func(s string) string { return s + "==" })},
 		{name: "standard base64 alphabet", make: good(func(s string) string { return strings.Replace(s, s[len(s)-8:], "+/+/+/+/", 1) })},
 		{name: "trailing data after the token", make: good(func(s string) string { return s + ",x" })},
-		{name: "longer than 16 KiB", make: func(a *authority) string {
+		{name: "longer than 16 KiB", make: func(a *testProvider) string {
 			return a.accessToken(map[string]any{"pad": strings.Repeat("x", 17<<10)})
 		}, want: session.ErrNotMine},
 		{name: "JWS JSON serialization", make: good(func(s string) string {
 			p := strings.Split(s, ".")
 			return fmt.Sprintf(`{"payload":%q,"protected":%q,"signature":%q}`, p[1], p[0], p[2])
 		}), want: session.ErrNotMine},
-		{name: "JWE of five parts", make: func(*authority) string {
+		{name: "JWE of five parts", make: func(*testProvider) string {
 			return segment(`{"alg":"RSA-OAEP","enc":"A256GCM","zip":"DEF"}`) + ".AA.AA.AA.AA"
 		}, want: session.ErrNotMine},
-		{name: "JWE with PBES2 and a huge count", make: func(*authority) string {
+		{name: "JWE with PBES2 and a huge count", make: func(*testProvider) string {
 			return segment(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,"p2s":"AA"}`) + ".AA.AA.AA.AA"
 		}, want: session.ErrNotMine},
-		{name: "payload not JSON", make: func(*authority) string { return withPayload(t, "hello") }, want: session.ErrNotMine},
-		{name: "payload not an object", make: func(*authority) string { return withPayload(t, `"text"`) }, want: session.ErrNotMine},
-		{name: "payload with trailing data", make: func(a *authority) string { return withPayload(t, payloadWith(t, a, `"x":1`)+"{}") }, want: session.ErrNotMine},
-		{name: "payload twice sub", make: func(a *authority) string { return withPayload(t, payloadWith(t, a, `"sub":"root"`)) }},
-		{name: "payload twice iss", make: func(a *authority) string { return withPayload(t, payloadWith(t, a, `"iss":"https://other.example"`)) }},
-		{name: "payload twice deep inside", make: func(a *authority) string { return withPayload(t, payloadWith(t, a, `"x":{"y":1,"y":2}`)) }},
-		{name: "payload nested 1,000 deep", make: func(a *authority) string {
+		{name: "payload not JSON", make: func(*testProvider) string { return withPayload(t, "hello") }, want: session.ErrNotMine},
+		{name: "payload not an object", make: func(*testProvider) string { return withPayload(t, `"text"`) }, want: session.ErrNotMine},
+		{name: "payload with trailing data", make: func(a *testProvider) string { return withPayload(t, payloadWith(t, a, `"x":1`)+"{}") }, want: session.ErrNotMine},
+		{name: "payload twice sub", make: func(a *testProvider) string { return withPayload(t, payloadWith(t, a, `"sub":"root"`)) }},
+		{name: "payload twice iss", make: func(a *testProvider) string {
+			return withPayload(t, payloadWith(t, a, `"iss":"https://other.example"`))
+		}},
+		{name: "payload twice deep inside", make: func(a *testProvider) string { return withPayload(t, payloadWith(t, a, `"x":{"y":1,"y":2}`)) }},
+		{name: "payload nested 1,000 deep", make: func(a *testProvider) string {
 			return withPayload(t, payloadWith(t, a, `"x":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)))
 		}},
-		{name: "payload not UTF-8", make: func(a *authority) string { return withPayload(t, payloadWith(t, a, "\"x\":\"\xff\"")) }},
-		{name: "payload with a number beyond float64", make: func(a *authority) string { return withPayload(t, payloadWith(t, a, `"x":1e999`)) }},
+		{name: "payload not UTF-8", make: func(a *testProvider) string { return withPayload(t, payloadWith(t, a, "\"x\":\"\xff\"")) }},
+		{name: "payload with a number beyond float64", make: func(a *testProvider) string { return withPayload(t, payloadWith(t, a, `"x":1e999`)) }},
 	}
 }
 
 func signatureMutations(t *testing.T) []mutation {
-	es256 := func(change func(sig []byte) []byte) func(*authority) string {
-		return func(a *authority) string {
+	es256 := func(change func(sig []byte) []byte) func(*testProvider) string {
+		return func(a *testProvider) string {
 			token := signed(t, testKeys().ec, jose.ES256, map[string]any{"kid": "ec"}, a.accessClaims())
 			at := strings.LastIndexByte(token, '.') + 1
 			sig, err := base64.RawURLEncoding.DecodeString(token[at:])
@@ -253,34 +261,34 @@ func signatureMutations(t *testing.T) []mutation {
 		{name: "es256 r=s=order", make: es256(func([]byte) []byte { return append(append([]byte{}, order...), order...) })},
 		{name: "es256 truncated", make: es256(func(s []byte) []byte { return s[:63] })},
 		{name: "es256 longer", make: es256(func(s []byte) []byte { return append(s, 0) })},
-		{name: "es256 another curve point's key", make: func(a *authority) string {
+		{name: "es256 another curve point's key", make: func(a *testProvider) string {
 			return signed(t, testKeys().ec2, jose.ES256, map[string]any{"kid": "ec"}, a.accessClaims())
 		}},
-		{name: "rs256 truncated by a byte", make: func(a *authority) string { s := a.accessToken(nil); return s[:len(s)-2] }},
-		{name: "rs256 empty but for zero", make: func(a *authority) string {
+		{name: "rs256 truncated by a byte", make: func(a *testProvider) string { s := a.accessToken(nil); return s[:len(s)-2] }},
+		{name: "rs256 empty but for zero", make: func(a *testProvider) string {
 			s := a.accessToken(nil)
 			return s[:strings.LastIndexByte(s, '.')+1] + base64.RawURLEncoding.EncodeToString(make([]byte, 256))
 		}},
-		{name: "rs256 with other unused bits in the last character", make: func(a *authority) string {
+		{name: "rs256 with other unused bits in the last character", make: func(a *testProvider) string {
 			const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 			s := a.accessToken(nil)
 			return s[:len(s)-1] + string(alphabet[strings.IndexByte(alphabet, s[len(s)-1])|1])
 		}},
-		{name: "signed by another key", make: func(a *authority) string {
+		{name: "signed by another key", make: func(a *testProvider) string {
 			return signed(t, testKeys().other, jose.RS256, map[string]any{"kid": "rsa"}, a.accessClaims())
 		}},
-		{name: "signed by another key without a kid", make: func(a *authority) string {
+		{name: "signed by another key without a kid", make: func(a *testProvider) string {
 			return signed(t, testKeys().other, jose.RS256, nil, a.accessClaims())
 		}},
-		{name: "payload swapped under a good signature", make: func(a *authority) string {
+		{name: "payload swapped under a good signature", make: func(a *testProvider) string {
 			p := strings.Split(a.accessToken(nil), ".")
 			return p[0] + "." + segmentJSON(t, overlay(a.accessClaims(), map[string]any{"sub": "root"})) + "." + p[2]
 		}},
-		{name: "header swapped under a good signature", make: func(a *authority) string {
+		{name: "header swapped under a good signature", make: func(a *testProvider) string {
 			p := strings.Split(a.accessToken(nil), ".")
 			return segment(`{"alg":"RS256","kid":"rsa"}`) + "." + p[1] + "." + p[2]
 		}},
-		{name: "expired and badly signed", make: func(a *authority) string {
+		{name: "expired and badly signed", make: func(a *testProvider) string {
 			return signed(t, testKeys().other, jose.RS256, map[string]any{"kid": "rsa"}, overlay(a.accessClaims(), map[string]any{"exp": 1}))
 		}},
 	}
@@ -290,7 +298,7 @@ func claimMutations() []mutation {
 	now := startOfTest().Unix()
 	var out []mutation
 	add := func(name string, changes map[string]any, want ...error) {
-		m := mutation{name: name, make: func(a *authority) string { return a.accessToken(changes) }}
+		m := mutation{name: name, make: func(a *testProvider) string { return a.accessToken(changes) }}
 		if len(want) > 0 {
 			m.want = want[0]
 		}
@@ -340,7 +348,7 @@ func claimMutations() []mutation {
 func kindMutations(t *testing.T) []mutation {
 	var out []mutation
 	for _, typ := range []string{"logout+jwt", "application/logout+jwt", "dpop+jwt", "secevent+jwt", "id_token+jwt", "JWE", ""} {
-		out = append(out, mutation{name: fmt.Sprintf("typ %q", typ), make: func(a *authority) string {
+		out = append(out, mutation{name: fmt.Sprintf("typ %q", typ), make: func(a *testProvider) string {
 			return withHeader(t, a, goodHeader(map[string]any{"typ": typ}))
 		}})
 	}
@@ -357,7 +365,7 @@ func kindMutations(t *testing.T) []mutation {
 		"bound to a certificate":       {"cnf": map[string]any{"x5t#S256": "AAAA"}},
 		"bound to something not named": {"cnf": map[string]any{}},
 	} {
-		out = append(out, mutation{name: name, make: func(a *authority) string {
+		out = append(out, mutation{name: name, make: func(a *testProvider) string {
 			if changes == nil {
 				return withHeader(t, a, goodHeader(map[string]any{"typ": 1}))
 			}

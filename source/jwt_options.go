@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // profileRFC9068 is the JWT profile for OAuth 2.0 access tokens.
@@ -43,38 +45,38 @@ type JWTIssuer struct {
 	InsecureHTTP bool `yaml:"insecure_http"`
 }
 
-func (o *JWTOptions) check(p *problems) {
+func (o *JWTOptions) check(p *authority.Problems) {
 	if len(o.Issuers) == 0 {
-		p.add("jwt.issuers", "is empty", "name at least one issuer and its audiences")
+		p.Add("jwt.issuers", "is empty", "name at least one issuer and its audiences")
 	}
 	for i := range o.Issuers {
 		iss, at := &o.Issuers[i], fmt.Sprintf("jwt.issuers[%d]", i)
 		iss.check(p, at)
 		if slices.ContainsFunc(o.Issuers[:i], func(other JWTIssuer) bool { return other.Issuer == iss.Issuer }) {
-			p.add(at+".issuer", "stands twice", "join the audiences of both entries")
+			p.Add(at+".issuer", "stands twice", "join the audiences of both entries")
 		}
 	}
 }
 
-func (o *JWTIssuer) check(p *problems, at string) {
+func (o *JWTIssuer) check(p *authority.Problems, at string) {
 	if o.Issuer == "" {
-		p.add(at+".issuer", "is missing", "write the iss of the issuer's tokens")
+		p.Add(at+".issuer", "is missing", "write the iss of the issuer's tokens")
 	}
 	if len(o.Audiences) == 0 || slices.Contains(o.Audiences, "") {
-		p.add(at+".audiences", "must name at least one audience", "write the aud of tokens that are made for this gateway")
+		p.Add(at+".audiences", "must name at least one audience", "write the aud of tokens that are made for this gateway")
 	}
 	if o.JWKSURL == "" {
-		if err := checkURL(o.Issuer, o.InsecureHTTP, false); err != nil {
-			p.add(at+".issuer", err.Error(), "or set jwks_url, so that discovery is not needed")
+		if err := authority.CheckURL(o.Issuer, o.InsecureHTTP, false); err != nil {
+			p.Add(at+".issuer", err.Error(), "or set jwks_url, so that discovery is not needed")
 		}
-	} else if err := checkURL(o.JWKSURL, o.InsecureHTTP, true); err != nil {
-		p.add(at+".jwks_url", err.Error(), "write the URL of the issuer's key set")
+	} else if err := authority.CheckURL(o.JWKSURL, o.InsecureHTTP, true); err != nil {
+		p.Add(at+".jwks_url", err.Error(), "write the URL of the issuer's key set")
 	}
 	if o.Profile != "" && o.Profile != profileRFC9068 {
-		p.add(at+".profile", fmt.Sprintf("%q is not known", o.Profile), "use rfc9068 or leave it out")
+		p.Add(at+".profile", fmt.Sprintf("%q is not known", o.Profile), "use rfc9068 or leave it out")
 	}
 	if o.MaxTokenAge < 0 {
-		p.add(at+".max_token_age", "is negative", "leave it out for no limit")
+		p.Add(at+".max_token_age", "is negative", "leave it out for no limit")
 	}
 	checkCommon(p, at, o.Algorithms, o.ClockSkew, o.Timeout)
 }

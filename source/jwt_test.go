@@ -20,7 +20,7 @@ import (
 const audience = "https://api.example"
 
 // jwt opens a JWT source that trusts a.
-func (a *authority) jwt(change ...func(*JWTIssuer)) *JWT {
+func (a *testProvider) jwt(change ...func(*JWTIssuer)) *JWT {
 	iss := JWTIssuer{Issuer: a.URL, Audiences: []string{audience, "second"}, Timeout: 2 * time.Second}
 	for _, c := range change {
 		c(&iss)
@@ -30,7 +30,7 @@ func (a *authority) jwt(change ...func(*JWTIssuer)) *JWT {
 	return s.(*JWT)
 }
 
-func (a *authority) accessClaims() map[string]any {
+func (a *testProvider) accessClaims() map[string]any {
 	now := a.clock.Now().Unix()
 	return map[string]any{
 		"iss": a.URL, "aud": audience, "sub": "alice-1", "iat": now, "nbf": now, "exp": now + 300, "jti": "token-1",
@@ -40,7 +40,7 @@ func (a *authority) accessClaims() map[string]any {
 }
 
 // accessToken signs the claims of a good access token with changes laid over them.
-func (a *authority) accessToken(changes map[string]any) string {
+func (a *testProvider) accessToken(changes map[string]any) string {
 	return signed(a.t, testKeys().rsa, jose.RS256, map[string]any{"kid": "rsa", "typ": "at+jwt"}, overlay(a.accessClaims(), changes))
 }
 
@@ -50,7 +50,7 @@ func bearer(token string) session.Credential {
 
 func TestJWTConforms(t *testing.T) {
 	sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		good, bad := a.accessToken(nil), a.accessToken(map[string]any{"aud": "other"})
 		elsewhere := a.accessToken(map[string]any{"iss": "https://other.example"})
 		return sessiontest.SourceFixture{
@@ -69,7 +69,7 @@ func TestJWTConforms(t *testing.T) {
 }
 
 func TestJWTMapsTheSession(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt(func(i *JWTIssuer) { i.Claims.Groups = "realm_access.roles" })
 	raw := a.accessToken(map[string]any{"auth_time": a.clock.Now().Unix() - 60, "amr": []string{"pwd"}})
 	got, err := s.Resolve(t.Context(), bearer(raw))
@@ -92,7 +92,7 @@ func TestJWTMapsTheSession(t *testing.T) {
 }
 
 func TestJWTIDFollowsJtiThenToken(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt()
 	id := func(changes map[string]any) string {
 		got, err := s.Resolve(t.Context(), bearer(a.accessToken(changes)))
@@ -107,31 +107,31 @@ func TestJWTIDFollowsJtiThenToken(t *testing.T) {
 func TestJWTAccepts(t *testing.T) {
 	now := startOfTest().Unix()
 	keys := testKeys()
-	for name, make := range map[string]func(a *authority) string{
-		"at+jwt":         func(a *authority) string { return a.accessToken(nil) },
-		"aud array":      func(a *authority) string { return a.accessToken(map[string]any{"aud": []string{"x", "second"}}) },
-		"fractional exp": func(a *authority) string { return a.accessToken(map[string]any{"exp": float64(now) + 0.5}) },
-		"no iat":         func(a *authority) string { return a.accessToken(map[string]any{"iat": nil, "nbf": nil}) },
-		"iat 59s ahead":  func(a *authority) string { return a.accessToken(map[string]any{"iat": now + 59, "nbf": now + 59}) },
-		"no typ": func(a *authority) string {
+	for name, make := range map[string]func(a *testProvider) string{
+		"at+jwt":         func(a *testProvider) string { return a.accessToken(nil) },
+		"aud array":      func(a *testProvider) string { return a.accessToken(map[string]any{"aud": []string{"x", "second"}}) },
+		"fractional exp": func(a *testProvider) string { return a.accessToken(map[string]any{"exp": float64(now) + 0.5}) },
+		"no iat":         func(a *testProvider) string { return a.accessToken(map[string]any{"iat": nil, "nbf": nil}) },
+		"iat 59s ahead":  func(a *testProvider) string { return a.accessToken(map[string]any{"iat": now + 59, "nbf": now + 59}) },
+		"no typ": func(a *testProvider) string {
 			return signed(t, keys.rsa, jose.RS256, map[string]any{"kid": "rsa"}, a.accessClaims())
 		},
-		"typ JWT": func(a *authority) string {
+		"typ JWT": func(a *testProvider) string {
 			return signed(t, keys.rsa, jose.RS256, map[string]any{"kid": "rsa", "typ": "JWT"}, a.accessClaims())
 		},
-		"application/AT+JWT": func(a *authority) string {
+		"application/AT+JWT": func(a *testProvider) string {
 			return signed(t, keys.rsa, jose.RS256, map[string]any{"kid": "rsa", "typ": "application/AT+JWT"}, a.accessClaims())
 		},
-		"x5t in the header": func(a *authority) string {
+		"x5t in the header": func(a *testProvider) string {
 			return signed(t, keys.rsa, jose.RS256, map[string]any{"kid": "rsa", "x5t": "AAAA"}, a.accessClaims())
 		},
-		"es256": func(a *authority) string {
+		"es256": func(a *testProvider) string {
 			return signed(t, keys.ec, jose.ES256, map[string]any{"kid": "ec"}, a.accessClaims())
 		},
-		"typ claim Bearer": func(a *authority) string { return a.accessToken(map[string]any{"typ": "Bearer"}) },
+		"typ claim Bearer": func(a *testProvider) string { return a.accessToken(map[string]any{"typ": "Bearer"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			_, err := a.jwt().Resolve(t.Context(), bearer(make(a)))
 			require.NoError(t, err)
 		})
@@ -139,7 +139,7 @@ func TestJWTAccepts(t *testing.T) {
 }
 
 func TestJWTProfileRFC9068(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt(func(i *JWTIssuer) { i.Profile = profileRFC9068 })
 	_, err := s.Resolve(t.Context(), bearer(a.accessToken(nil)))
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestJWTProfileRFC9068(t *testing.T) {
 }
 
 func TestJWTRequiredScopes(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt(func(i *JWTIssuer) { i.RequiredScopes = []string{"write"} })
 	for name, tt := range map[string]struct {
 		claims map[string]any
@@ -172,7 +172,7 @@ func TestJWTRequiredScopes(t *testing.T) {
 }
 
 func TestJWTMaxTokenAge(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt(func(i *JWTIssuer) { i.MaxTokenAge = 10 * time.Minute })
 	now := a.clock.Now().Unix()
 	for name, tt := range map[string]struct {
@@ -185,7 +185,7 @@ func TestJWTMaxTokenAge(t *testing.T) {
 }
 
 func TestIDTokensAreBearersOnlyWhenConfigured(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	id := a.accessToken(map[string]any{"nonce": "n", "at_hash": "h"})
 	_, err := a.jwt().Resolve(t.Context(), bearer(id))
 	require.ErrorIs(t, err, session.ErrRejected)
@@ -195,7 +195,7 @@ func TestIDTokensAreBearersOnlyWhenConfigured(t *testing.T) {
 
 // A token of one issuer is never checked with another's keys or rules (RFC 8725 §3.8).
 func TestIssuersDoNotMix(t *testing.T) {
-	a, b := newAuthority(t), newAuthority(t)
+	a, b := newTestProvider(t), newTestProvider(t)
 	b.keys = []jose.JSONWebKey{publicKey(testKeys().other, "rsa")}
 	s, err := Open(Options{Name: "api", JWT: &JWTOptions{Issuers: []JWTIssuer{
 		{Issuer: a.URL, Audiences: []string{audience}}, {Issuer: b.URL, Audiences: []string{"b-only"}},
@@ -215,12 +215,12 @@ func TestIssuersDoNotMix(t *testing.T) {
 }
 
 func TestJWTDiscoversItsKeys(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt()
 	_, err := s.Resolve(t.Context(), bearer(a.accessToken(nil)))
 	require.NoError(t, err)
 	require.Equal(t, 1, a.times("/.well-known/openid-configuration"))
-	direct := newAuthority(t)
+	direct := newTestProvider(t)
 	_, err = direct.jwt(func(i *JWTIssuer) { i.JWKSURL = direct.URL + "/keys" }).Resolve(t.Context(), bearer(direct.accessToken(nil)))
 	require.NoError(t, err)
 	require.Zero(t, direct.times("/.well-known/openid-configuration"))
@@ -228,7 +228,7 @@ func TestJWTDiscoversItsKeys(t *testing.T) {
 
 // What fails without keys asks for none.
 func TestRejectionsBeforeKeysAskNobody(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt()
 	for _, token := range []string{
 		a.accessToken(map[string]any{"aud": "other"}),
@@ -242,7 +242,7 @@ func TestRejectionsBeforeKeysAskNobody(t *testing.T) {
 }
 
 func TestJWTRunWarmsUp(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -257,7 +257,7 @@ func TestJWTRunWarmsUp(t *testing.T) {
 
 // S-165: 100,000 dots cost no memory and no time.
 func TestDotsAllocateNothing(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.jwt()
 	dots := strings.Repeat(".", 100_000)
 	header, payload, _ := strings.Cut(a.accessToken(nil), ".")

@@ -17,6 +17,7 @@ import (
 	jose "github.com/go-jose/go-jose/v4"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 )
 
 // errUnknownKey: the set holds no key that could have signed the token. A newer set might.
-var errUnknownKey = rejected("signed with a key its issuer does not publish")
+var errUnknownKey = authority.Rejected("signed with a key its issuer does not publish")
 
 // keySet verifies signatures with the keys an issuer publishes (RFC 7517). A key id it has not seen makes it ask
 // again, at most once in ten seconds; a bad signature of a known key never does. The last good set outlives outages
@@ -42,12 +43,12 @@ type keySet struct {
 }
 
 // newKeySet makes a set for the document at the URL that address returns.
-func newKeySet(c *client, address func(context.Context) (string, error), algs []string) *keySet {
+func newKeySet(c *authority.Client, address func(context.Context) (string, error), algs []string) *keySet {
 	k := &keySet{}
 	for _, a := range algs {
 		k.algs = append(k.algs, jose.SignatureAlgorithm(a))
 	}
-	k.set.now, k.set.timeout = c.now, 2*c.http.Timeout
+	k.set.now, k.set.timeout = c.Now, 2*c.Timeout()
 	k.set.fetch = func(ctx context.Context) ([]jose.JSONWebKey, time.Duration, error) {
 		url, err := address(ctx)
 		if err != nil {
@@ -58,23 +59,23 @@ func newKeySet(c *client, address func(context.Context) (string, error), algs []
 	return k
 }
 
-func fetchKeys(ctx context.Context, c *client, url string) ([]jose.JSONWebKey, time.Duration, error) {
-	r, err := c.get(ctx, url, http.Header{"Accept": {acceptJWKS}})
+func fetchKeys(ctx context.Context, c *authority.Client, url string) ([]jose.JSONWebKey, time.Duration, error) {
+	r, err := c.Get(ctx, url, http.Header{"Accept": {acceptJWKS}})
 	if err != nil {
 		return nil, 0, fmt.Errorf("key set: %w", err)
 	}
-	keys, err := parseKeys(r.body)
+	keys, err := parseKeys(r.Body)
 	if err != nil {
 		return nil, 0, fmt.Errorf("key set: %w: %w", session.ErrUnavailable, err)
 	}
-	return keys, believeKeys(r.header), nil
+	return keys, believeKeys(r.Header), nil
 }
 
 // VerifySignature implements oidc.KeySet: it returns the payload of a compact JWS signed with one of the keys.
 func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	jws, err := jose.ParseSignedCompact(jwt, k.algs)
 	if err != nil {
-		return nil, rejected("not a signed token of an accepted algorithm")
+		return nil, authority.Rejected("not a signed token of an accepted algorithm")
 	}
 	keys, err := k.set.get(ctx)
 	if err != nil {
@@ -109,7 +110,7 @@ func verifyWith(keys []jose.JSONWebKey, jws *jose.JSONWebSignature) ([]byte, err
 	if tried == 0 || head.KeyID == "" {
 		return nil, errUnknownKey
 	}
-	return nil, rejected("the signature does not verify")
+	return nil, authority.Rejected("the signature does not verify")
 }
 
 // couldSign binds a key to its id, its algorithm and its kind (RFC 8725 §3.1).

@@ -18,13 +18,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // keySetAt returns the key set of a, and a way to verify a token of the given key with it.
-func keySetAt(t *testing.T, a *authority) (*keySet, func(key any, alg jose.SignatureAlgorithm, kid string) error) {
-	c, err := newClient(clientOptions{Timeout: 2 * time.Second}, a.clock.Now)
+func keySetAt(t *testing.T, a *testProvider) (*keySet, func(key any, alg jose.SignatureAlgorithm, kid string) error) {
+	c, err := authority.NewClient(authority.ClientOptions{Timeout: 2 * time.Second}, a.clock.Now)
 	require.NoError(t, err)
 	k := newKeySet(c, func(context.Context) (string, error) { return a.URL + "/keys", nil }, asymmetric())
 	return k, func(key any, alg jose.SignatureAlgorithm, kid string) error {
@@ -41,7 +42,7 @@ func keySetAt(t *testing.T, a *authority) (*keySet, func(key any, alg jose.Signa
 }
 
 func TestKeySetVerifies(t *testing.T) {
-	_, verify := keySetAt(t, newAuthority(t))
+	_, verify := keySetAt(t, newTestProvider(t))
 	require.NoError(t, verify(testKeys().rsa, jose.RS256, "rsa"))
 	require.NoError(t, verify(testKeys().rsa, jose.PS512, "rsa"))
 	require.NoError(t, verify(testKeys().ec, jose.ES256, "ec"))
@@ -52,7 +53,7 @@ func TestKeySetVerifies(t *testing.T) {
 
 // S-168: a bad signature of a known key asks nobody.
 func TestABadSignatureFetchesNothing(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	_, verify := keySetAt(t, a)
 	require.NoError(t, verify(testKeys().rsa, jose.RS256, "rsa"))
 	for range 100 {
@@ -63,7 +64,7 @@ func TestABadSignatureFetchesNothing(t *testing.T) {
 
 // R-15: a flood of unknown key ids costs at most one fetch in ten seconds, and valid tokens pass all the while.
 func TestAFloodOfUnknownKeysIsBounded(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	_, verify := keySetAt(t, a)
 	for i := range 600 {
 		require.ErrorIs(t, verify(testKeys().ec2, jose.ES256, fmt.Sprint("random-", i)), session.ErrRejected)
@@ -76,7 +77,7 @@ func TestAFloodOfUnknownKeysIsBounded(t *testing.T) {
 }
 
 func TestAFloodAtOnceIsOneFetch(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	_, verify := keySetAt(t, a)
 	require.NoError(t, verify(testKeys().ec, jose.ES256, "ec"))
 	var wg sync.WaitGroup
@@ -88,7 +89,7 @@ func TestAFloodAtOnceIsOneFetch(t *testing.T) {
 }
 
 func TestANewKeyIsFoundWithOneFetch(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	_, verify := keySetAt(t, a)
 	require.NoError(t, verify(testKeys().rsa, jose.RS256, "rsa"))
 	a.set(func() { a.keys = append(a.keys, publicKey(testKeys().other, "new")) })
@@ -100,7 +101,7 @@ func TestANewKeyIsFoundWithOneFetch(t *testing.T) {
 
 // S-169: a key its issuer took back is refused once the set has outlived its time.
 func TestARemovedKeyIsRefusedAfterMaxAge(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	_, verify := keySetAt(t, a)
 	require.NoError(t, verify(testKeys().rsa, jose.RS256, "rsa"))
 	a.set(func() { a.keys = []jose.JSONWebKey{publicKey(testKeys().ec, "ec")} })
@@ -131,7 +132,7 @@ func TestPoisonedKeySetsKeepTheLastGoodOne(t *testing.T) {
 		"too many":        `{"keys":[` + strings.Repeat(`{},`, maxKeys) + string(two) + `]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			k, verify := keySetAt(t, a)
 			require.NoError(t, verify(testKeys().rsa, jose.RS256, "rsa"))
 			a.answer("/keys", 200, body)
@@ -146,7 +147,7 @@ func TestPoisonedKeySetsKeepTheLastGoodOne(t *testing.T) {
 }
 
 func TestKeysNeverFetchedIsUnavailable(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	_, verify := keySetAt(t, a)
 	a.down(t)
 	for range 5 {
@@ -160,7 +161,7 @@ func TestKeysNeverFetchedIsUnavailable(t *testing.T) {
 func TestKeyIsBoundToItsAlgorithmAndUse(t *testing.T) {
 	bound := publicKey(testKeys().rsa, "rsa")
 	bound.Algorithm = "RS256"
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	a.keys = []jose.JSONWebKey{bound}
 	_, verify := keySetAt(t, a)
 	require.NoError(t, verify(testKeys().rsa, jose.RS256, "rsa"))

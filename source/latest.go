@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 const (
@@ -48,7 +49,7 @@ func (f *flight) wait(ctx context.Context) error {
 	case <-f.done:
 		return nil
 	case <-ctx.Done():
-		return gaveUp(ctx)
+		return authority.GaveUp(ctx)
 	}
 }
 
@@ -138,7 +139,7 @@ func (l *latest[T]) begin() *flight {
 func (l *latest[T]) guarded(ctx context.Context) (doc T, believe time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = unavailable(fmt.Sprintf("reading the document failed (panic of type %T)", p))
+			err = authority.Unavailable(fmt.Sprintf("reading the document failed (panic of type %T)", p))
 		}
 	}()
 	return l.fetch(ctx)
@@ -182,7 +183,7 @@ func logChanges(log *slog.Logger, document string) func(error) {
 // refusal is the last error with the time after which asking again makes sense. l.mu is held.
 func (l *latest[T]) refusal() error {
 	if l.err == nil {
-		return unavailable("not asked yet")
+		return authority.Unavailable("not asked yet")
 	}
 	return session.WithRetryAfter(l.err, max(l.nextAt.Sub(l.now()), time.Second))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // newLatest returns a document that fetch provides. Call it inside a synctest bubble, where time.Now is fake.
@@ -72,7 +73,7 @@ func TestLatestBacksOffAndRecovers(t *testing.T) {
 		l := newLatest(func(context.Context) (int, error) {
 			at = append(at, time.Now())
 			if time.Now().Before(up) {
-				return 0, unavailable("down")
+				return 0, authority.Unavailable("down")
 			}
 			return 1, nil
 		})
@@ -101,7 +102,7 @@ func TestLatestHonoursRetryAfter(t *testing.T) {
 		calls := 0
 		l := newLatest(func(context.Context) (int, error) {
 			calls++
-			return 0, session.WithRetryAfter(unavailable("busy"), 30*time.Second)
+			return 0, session.WithRetryAfter(authority.Unavailable("busy"), 30*time.Second)
 		})
 		for range 29 {
 			_, err := l.get(t.Context())
@@ -165,7 +166,7 @@ func TestLatestRunStaysFreshAndEnds(t *testing.T) {
 		l := newLatest(func(ctx context.Context) (int, error) {
 			if calls.Add(1) > 3 {
 				<-ctx.Done()
-				return 0, unavailable("stalled")
+				return 0, authority.Unavailable("stalled")
 			}
 			return 1, nil
 		})
@@ -187,7 +188,7 @@ func TestLatestTellsOfChanges(t *testing.T) {
 		var told []bool
 		l := newLatest(func(context.Context) (int, error) {
 			if failing {
-				return 0, unavailable("down")
+				return 0, authority.Unavailable("down")
 			}
 			return 1, nil
 		})

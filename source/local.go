@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 const (
@@ -95,7 +96,7 @@ func (l *Local) HasPasswords() bool { return l.file != nil }
 // cannot be one cost the same work. Failures are counted for the user, whatever the case it is written in and whether
 // it exists or not, and for the client's address; after too many both wait, longer each time.
 func (l *Local) VerifyPassword(ctx context.Context, username string, password session.Secret, clientIP string) (_ *session.Session, err error) {
-	defer wrap(&err, "local "+l.name, "verify password")
+	defer authority.Wrap(&err, "local "+l.name, "verify password")
 	if l.file == nil {
 		return nil, fmt.Errorf("%w: no htpasswd_file is configured", session.ErrUnsupported)
 	}
@@ -109,7 +110,7 @@ func (l *Local) VerifyPassword(ctx context.Context, username string, password se
 	case err != nil:
 		return nil, err
 	case !right:
-		return nil, rejected("user name or password is wrong")
+		return nil, authority.Rejected("user name or password is wrong")
 	}
 	now := l.now().UTC()
 	return &session.Session{
@@ -184,13 +185,13 @@ func (l *Local) acquire(ctx context.Context) error {
 	}
 	defer l.waiting.Add(-1)
 	if ctx.Err() != nil {
-		return gaveUp(ctx)
+		return authority.GaveUp(ctx)
 	}
 	select {
 	case l.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return gaveUp(ctx)
+		return authority.GaveUp(ctx)
 	}
 }
 

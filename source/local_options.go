@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // LocalOptions configure users and keys of the gateway's own.
@@ -33,28 +35,28 @@ type LocalUser struct {
 	Groups   []string `yaml:"groups"`
 }
 
-func (o *LocalOptions) check(p *problems) {
+func (o *LocalOptions) check(p *authority.Problems) {
 	if o.HtpasswdFile == "" && len(o.APIKeys) == 0 {
-		p.add("local", "has neither users nor keys", "set htpasswd_file or api_keys")
+		p.Add("local", "has neither users nor keys", "set htpasswd_file or api_keys")
 	}
 	seen := map[string]bool{}
 	for i, u := range o.Users {
 		at := fmt.Sprintf("local.users[%d].username", i)
 		if !validUsername(u.Username) {
-			p.add(at, "must be printable ASCII without spaces and colons", "write it as in the password file")
+			p.Add(at, "must be printable ASCII without spaces and colons", "write it as in the password file")
 		}
 		if folded := strings.ToLower(u.Username); seen[folded] {
-			p.add(at, "stands twice, or twice but for upper and lower case", "keep one")
+			p.Add(at, "stands twice, or twice but for upper and lower case", "keep one")
 		} else {
 			seen[folded] = true
 		}
 	}
 	checkAPIKeys(o.APIKeys, p)
 	if o.APIKeyHeader != "" && !validHeaderName(o.APIKeyHeader) {
-		p.add("local.api_key_header", "must be a header of its own", "leave it out for X-Api-Key")
+		p.Add("local.api_key_header", "must be a header of its own", "leave it out for X-Api-Key")
 	}
 	if o.MaxFailuresPerUser < 0 || o.MaxFailuresPerIP < 0 || o.FailureWindow < 0 {
-		p.add("local.max_failures_per_user", "and its neighbours must not be negative", "leave them out for the defaults")
+		p.Add("local.max_failures_per_user", "and its neighbours must not be negative", "leave them out for the defaults")
 	}
 }
 

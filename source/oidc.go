@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // OIDC is an OpenID Connect provider. It is not a session.Resolver: its sessions are carried by the gateway's own
@@ -24,7 +25,7 @@ type OIDC struct {
 	secret   session.Secret
 	callback string
 	skew     time.Duration
-	client   *client
+	client   *authority.Client
 	spender  *http.Client // for calls that spend a code or a refresh token
 	now      func() time.Time
 	log      *slog.Logger
@@ -41,7 +42,7 @@ func openOIDC(o Options, d Deps) (session.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := newClient(clientOptions{CAFile: opts.CAFile, Timeout: opts.Timeout, InsecureHTTP: opts.InsecureHTTP}, d.Now)
+	c, err := authority.NewClient(authority.ClientOptions{CAFile: opts.CAFile, Timeout: opts.Timeout, InsecureHTTP: opts.InsecureHTTP}, d.Now)
 	if err != nil {
 		return nil, fmt.Errorf("oidc.%w", err)
 	}
@@ -51,7 +52,7 @@ func openOIDC(o Options, d Deps) (session.Source, error) {
 		client: c, now: d.Now, log: d.Log,
 		meta: newDiscovery(c, opts.Issuer, opts.InsecureHTTP, true),
 	}
-	s.spender = c.patient(max(c.http.Timeout, cmp.Or(opts.TokenTimeout, defaultTokenTimeout)))
+	s.spender = c.Patient(max(c.Timeout(), cmp.Or(opts.TokenTimeout, authority.DefaultTokenTimeout)))
 	s.keys = newKeySet(c, keyAddress(s.meta), opts.Algorithms)
 	s.meta.changed, s.keys.set.changed = logChanges(d.Log, "discovery"), logChanges(d.Log, "key set")
 	return s, nil
@@ -86,7 +87,7 @@ func (o *OIDC) Run(ctx context.Context) error {
 
 // Health implements session.HealthChecker.
 func (o *OIDC) Health() error {
-	for _, err := range []error{o.meta.health(), o.keys.set.health(), o.client.health()} {
+	for _, err := range []error{o.meta.health(), o.keys.set.health(), o.client.Health()} {
 		if err != nil {
 			return fmt.Errorf("oidc %s: %w", o.name, err)
 		}

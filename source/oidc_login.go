@@ -11,12 +11,13 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // AuthorizationURL implements session.RedirectLogin. The request always carries state, nonce and an S256 challenge,
 // whatever the provider says it supports. session.ErrMalformed when t lacks one of them.
 func (o *OIDC) AuthorizationURL(ctx context.Context, t session.Transaction) (_ string, err error) {
-	defer wrap(&err, "oidc "+o.name, "begin login")
+	defer authority.Wrap(&err, "oidc "+o.name, "begin login")
 	if t.State == "" || t.Nonce == "" || t.CodeVerifier.Empty() || o.redirectURI(t) == "" {
 		return "", fmt.Errorf("%w: state, nonce, code verifier and redirect URI are all needed", session.ErrMalformed)
 	}
@@ -51,7 +52,7 @@ func (o *OIDC) AuthorizationURL(ctx context.Context, t session.Transaction) (_ s
 // Exchange implements session.RedirectLogin. The session has no ID, Handle, IssuedAt and ExpiresAt yet: it is the
 // manager's to keep.
 func (o *OIDC) Exchange(ctx context.Context, t session.Transaction, cb session.Callback) (_ *session.Session, err error) {
-	defer wrap(&err, "oidc "+o.name, "exchange code")
+	defer authority.Wrap(&err, "oidc "+o.name, "exchange code")
 	meta, err := o.meta.get(ctx)
 	if err != nil {
 		return nil, err
@@ -85,15 +86,15 @@ func (o *OIDC) Exchange(ctx context.Context, t session.Transaction, cb session.C
 func (o *OIDC) checkCallback(meta *metadata, t session.Transaction, cb session.Callback) error {
 	switch {
 	case cb.Issuer != "" && cb.Issuer != meta.Issuer:
-		return rejected("the answer is another provider's (iss)")
+		return authority.Rejected("the answer is another provider's (iss)")
 	case cb.Issuer == "" && meta.PromisesIssuer:
-		return rejected("the answer lacks iss, which the provider promises")
+		return authority.Rejected("the answer lacks iss, which the provider promises")
 	case slices.Contains([]string{"temporarily_unavailable", "server_error"}, cb.Error):
-		return unavailable("the provider reported " + cb.Error)
+		return authority.Unavailable("the provider reported " + cb.Error)
 	case cb.Error != "":
-		return rejected("the provider refused the login (" + oauthCode(cb.Error) + ")")
+		return authority.Rejected("the provider refused the login (" + oauthCode(cb.Error) + ")")
 	case cb.Code == "":
-		return rejected("the answer lacks a code")
+		return authority.Rejected("the answer lacks a code")
 	case t.Nonce == "" || t.CodeVerifier.Empty() || o.redirectURI(t) == "":
 		return fmt.Errorf("%w: nonce, code verifier and redirect URI are all needed", session.ErrMalformed)
 	}
@@ -105,11 +106,11 @@ func (o *OIDC) session(claims map[string]any, tokens session.Tokens) *session.Se
 	t, _ := readTimes(claims)
 	return &session.Session{
 		Source:                o.name,
-		SourceSessionID:       text(claims["sid"]),
+		SourceSessionID:       authority.Text(claims["sid"]),
 		Active:                true,
 		Identity:              o.opts.Claims.identity(claims),
 		AuthenticationMethods: methods(claims),
-		ACR:                   text(claims["acr"]),
+		ACR:                   authority.Text(claims["acr"]),
 		AuthenticatedAt:       t.auth,
 		Tokens:                tokens,
 	}

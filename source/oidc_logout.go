@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // Revoke implements session.Revoker: it takes back the refresh token and then the access token (RFC 7009). A token the
 // provider does not know is not an error. session.ErrUnsupported when the provider names no revocation endpoint.
 func (o *OIDC) Revoke(ctx context.Context, s *session.Session) (err error) {
-	defer wrap(&err, "oidc "+o.name, "revoke")
+	defer authority.Wrap(&err, "oidc "+o.name, "revoke")
 	meta, err := o.meta.get(ctx)
 	if err != nil {
 		return err
@@ -35,19 +36,19 @@ func (o *OIDC) revokeToken(ctx context.Context, meta *metadata, token session.Se
 	if err != nil {
 		return err
 	}
-	r, err := o.client.do(req)
+	r, err := o.client.Do(req)
 	if err != nil {
 		return err
 	}
-	switch r.status {
+	switch r.Status {
 	case http.StatusOK, http.StatusNoContent:
 		return nil
 	case http.StatusBadRequest:
-		if body, err := decodeObject(r.body); err == nil && body["error"] == "unsupported_token_type" {
+		if body, err := authority.DecodeObject(r.Body); err == nil && body["error"] == "unsupported_token_type" {
 			return nil // the provider takes back refresh tokens only (RFC 7009 §2.2.1)
 		}
 	}
-	return r.unavailable(req.URL.Host, o.now())
+	return r.Unavailable(req.URL.Host, o.now())
 }
 
 // clientRequest is a form post with which the client proves who it is (RFC 6749 §2.3.1).
@@ -60,7 +61,7 @@ func (o *OIDC) clientRequest(ctx context.Context, endpoint string, form url.Valu
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, unavailable("the endpoint is not a URL")
+		return nil, authority.Unavailable("the endpoint is not a URL")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
@@ -73,7 +74,7 @@ func (o *OIDC) clientRequest(ctx context.Context, endpoint string, form url.Valu
 // EndSessionURL implements session.EndSession (OpenID Connect RP-Initiated Logout 1.0 §2). The URL holds the ID token
 // as a hint: send the browser there, log it nowhere.
 func (o *OIDC) EndSessionURL(ctx context.Context, s *session.Session, postLogoutRedirectURI, state string) (_ string, err error) {
-	defer wrap(&err, "oidc "+o.name, "end session")
+	defer authority.Wrap(&err, "oidc "+o.name, "end session")
 	meta, err := o.meta.get(ctx)
 	if err != nil {
 		return "", err
@@ -83,7 +84,7 @@ func (o *OIDC) EndSessionURL(ctx context.Context, s *session.Session, postLogout
 	}
 	u, err := url.Parse(meta.EndSessionEndpoint)
 	if err != nil {
-		return "", unavailable("the endpoint is not a URL")
+		return "", authority.Unavailable("the endpoint is not a URL")
 	}
 	q := u.Query()
 	for name, value := range map[string]string{

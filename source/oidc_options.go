@@ -11,6 +11,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // The ways a client proves to the token endpoint who it is (OIDC Core §9).
@@ -69,51 +70,51 @@ func reservedParameters() []string {
 	}
 }
 
-func (o *OIDCOptions) check(p *problems) {
-	if err := checkURL(o.Issuer, o.InsecureHTTP, false); err != nil {
-		p.add("oidc.issuer", err.Error(), "write the provider's issuer, such as https://id.example.com")
+func (o *OIDCOptions) check(p *authority.Problems) {
+	if err := authority.CheckURL(o.Issuer, o.InsecureHTTP, false); err != nil {
+		p.Add("oidc.issuer", err.Error(), "write the provider's issuer, such as https://id.example.com")
 	}
 	if o.ClientID == "" {
-		p.add("oidc.client_id", "is missing", "set it to the id the provider gave this gateway")
+		p.Add("oidc.client_id", "is missing", "set it to the id the provider gave this gateway")
 	}
 	o.checkSecret(p)
 	for _, name := range slices.Sorted(maps.Keys(o.AuthorizationParameters)) {
 		if slices.Contains(reservedParameters(), strings.ToLower(name)) {
-			p.add("oidc.authorization_parameters."+name, "belongs to the protocol", "remove it; scopes, prompt and acr_values have options of their own")
+			p.Add("oidc.authorization_parameters."+name, "belongs to the protocol", "remove it; scopes, prompt and acr_values have options of their own")
 		}
 	}
 	if o.TokenTimeout < 0 || o.TokenTimeout > 2*time.Minute {
-		p.add("oidc.token_timeout", "must be between 0 and 2m", "leave it out for 15s")
+		p.Add("oidc.token_timeout", "must be between 0 and 2m", "leave it out for 15s")
 	}
 	checkCommon(p, "oidc", o.Algorithms, o.ClockSkew, o.Timeout)
 }
 
-func (o *OIDCOptions) checkSecret(p *problems) {
+func (o *OIDCOptions) checkSecret(p *authority.Problems) {
 	has := !o.ClientSecret.Empty() || o.ClientSecretFile != ""
 	switch {
 	case !slices.Contains([]string{"", authBasic, authPost, authNone}, o.AuthMethod):
-		p.add("oidc.auth_method", fmt.Sprintf("%q is not known", o.AuthMethod), "use client_secret_basic, client_secret_post or none")
+		p.Add("oidc.auth_method", fmt.Sprintf("%q is not known", o.AuthMethod), "use client_secret_basic, client_secret_post or none")
 	case o.AuthMethod == authNone && has:
-		p.add("oidc.client_secret", "is set although auth_method is none", "remove one of them")
+		p.Add("oidc.client_secret", "is set although auth_method is none", "remove one of them")
 	case o.AuthMethod != authNone && !has:
-		p.add("oidc.client_secret", "is missing", "set client_secret or client_secret_file, or auth_method: none for a public client")
+		p.Add("oidc.client_secret", "is missing", "set client_secret or client_secret_file, or auth_method: none for a public client")
 	case !o.ClientSecret.Empty() && o.ClientSecretFile != "":
-		p.add("oidc.client_secret_file", "is set beside client_secret", "keep one of them")
+		p.Add("oidc.client_secret_file", "is set beside client_secret", "keep one of them")
 	}
 }
 
 // checkCommon checks what all sources of signed tokens have in common.
-func checkCommon(p *problems, at string, algorithms []string, skew, timeout time.Duration) {
+func checkCommon(p *authority.Problems, at string, algorithms []string, skew, timeout time.Duration) {
 	for _, a := range algorithms {
 		if !slices.Contains(asymmetric(), a) {
-			p.add(at+".algorithms", fmt.Sprintf("%q is not accepted", a), "choose from "+strings.Join(asymmetric(), ", "))
+			p.Add(at+".algorithms", fmt.Sprintf("%q is not accepted", a), "choose from "+strings.Join(asymmetric(), ", "))
 		}
 	}
 	if skew < 0 || skew > 10*time.Minute {
-		p.add(at+".clock_skew", "must be between 0 and 10m", "leave it out for 60s")
+		p.Add(at+".clock_skew", "must be between 0 and 10m", "leave it out for 60s")
 	}
 	if timeout < 0 || timeout > time.Minute {
-		p.add(at+".timeout", "must be between 0 and 1m", "leave it out for 5s")
+		p.Add(at+".timeout", "must be between 0 and 1m", "leave it out for 5s")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // Refresh implements session.Refresher (RFC 6749 §6, OIDC Core §12).
@@ -27,7 +28,7 @@ import (
 // When, how and by what means the user logged in stays as it was at the login: a renewal proves nothing new.
 // session.ErrUnsupported when s has no refresh token.
 func (o *OIDC) Refresh(ctx context.Context, s *session.Session) (_ *session.Session, err error) {
-	defer wrap(&err, "oidc "+o.name, "refresh")
+	defer authority.Wrap(&err, "oidc "+o.name, "refresh")
 	if !s.Tokens.Renewable() {
 		return nil, fmt.Errorf("%w: the session has no refresh token", session.ErrUnsupported)
 	}
@@ -67,14 +68,14 @@ func (o *OIDC) renewed(ctx context.Context, meta *metadata, s *session.Session, 
 	}
 	claims, err = o.withUserinfo(ctx, meta, claims, tokens.Access)
 	if errors.Is(err, errOtherUser) {
-		return nil, unavailable("the new access token is another user's: not taken")
+		return nil, authority.Unavailable("the new access token is another user's: not taken")
 	}
 	if err != nil {
 		o.log.WarnContext(ctx, "renewed without userinfo: claims stay as they were", slog.String("session", s.Handle), slog.Any("error", err))
 		return n, nil
 	}
 	n.Identity = o.renewedIdentity(s.Identity, claims, fresh)
-	if sid := text(claims["sid"]); sid != "" {
+	if sid := authority.Text(claims["sid"]); sid != "" {
 		n.SourceSessionID = sid
 	}
 	return n, nil
@@ -89,19 +90,19 @@ func (o *OIDC) refreshedClaims(ctx context.Context, s *session.Session, tokens s
 	claims, err := o.verifyIDToken(ctx, tokens.ID, tokens.Access)
 	if errors.Is(err, session.ErrUnavailable) {
 		if !o.speaksOf(tokens.ID, s.Identity.Subject) {
-			return nil, unavailable("the new ID token is another user's: not taken")
+			return nil, authority.Unavailable("the new ID token is another user's: not taken")
 		}
 		o.log.WarnContext(ctx, "renewed without the new ID token: claims stay as they were", slog.String("session", s.Handle), slog.Any("error", err))
 		return nil, nil
 	}
 	if err != nil {
-		return nil, unavailable("the new ID token fails its checks: not taken (" + err.Error() + ")")
+		return nil, authority.Unavailable("the new ID token fails its checks: not taken (" + err.Error() + ")")
 	}
-	if text(claims["sub"]) != s.Identity.Subject {
-		return nil, unavailable("the new ID token is another user's: not taken")
+	if authority.Text(claims["sub"]) != s.Identity.Subject {
+		return nil, authority.Unavailable("the new ID token is another user's: not taken")
 	}
 	if nonce, there := claims["nonce"]; there && nonce != o.firstNonce(s, nonce) {
-		return nil, unavailable("the new ID token has another nonce: not taken")
+		return nil, authority.Unavailable("the new ID token has another nonce: not taken")
 	}
 	return claims, nil
 }

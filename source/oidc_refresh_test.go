@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // What the token endpoint answers, and what it means for the session: only a definite no ends it.
@@ -52,7 +53,7 @@ func TestRefreshClassesByCode(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			s := a.oidc()
 			alice := a.mustLogin(s)
 			a.answer("/token", tt.status, tt.body, "Content-Type", "application/json", "Location", a.URL+"/trap")
@@ -76,7 +77,7 @@ func otherClass(class error) error {
 
 func TestRefreshHonoursRetryAfter(t *testing.T) {
 	for _, status := range []int{429, 503} {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		s := a.oidc()
 		alice := a.mustLogin(s)
 		a.answer("/token", status, "", "Retry-After", "42")
@@ -87,7 +88,7 @@ func TestRefreshHonoursRetryAfter(t *testing.T) {
 }
 
 func TestRefreshTakesTokensAndClaims(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	a.claims["clearance"] = "secret"
 	s := a.oidc()
 	alice := a.mustLogin(s)
@@ -112,7 +113,7 @@ func TestRefreshTakesTokensAndClaims(t *testing.T) {
 }
 
 func TestRefreshWithoutNewRefreshTokenKeepsTheOld(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	alice := a.mustLogin(s)
 	a.reply = func(m map[string]any) { delete(m, "refresh_token") }
@@ -122,7 +123,7 @@ func TestRefreshWithoutNewRefreshTokenKeepsTheOld(t *testing.T) {
 }
 
 func TestRefreshWithoutIDTokenKeepsTheClaims(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	alice := a.mustLogin(s)
 	a.reply = func(m map[string]any) { delete(m, "id_token") }
@@ -134,7 +135,7 @@ func TestRefreshWithoutIDTokenKeepsTheClaims(t *testing.T) {
 }
 
 func TestRefreshAsksUserinfoForGroups(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	a.userinfo = map[string]any{"sub": "alice-1", "groups": []string{"dev"}}
 	s := a.oidc(func(o *OIDCOptions) { o.Userinfo = true })
 	alice := a.mustLogin(s)
@@ -155,7 +156,7 @@ func TestRefreshAsksUserinfoForGroups(t *testing.T) {
 // A rotated refresh token is not lost because userinfo or the keys cannot be asked.
 func TestRefreshOutlivesOutagesOfOtherEndpoints(t *testing.T) {
 	t.Run("userinfo", func(t *testing.T) {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		a.userinfo = map[string]any{"sub": "alice-1"}
 		s := a.oidc(func(o *OIDCOptions) { o.Userinfo = true })
 		alice := a.mustLogin(s)
@@ -168,7 +169,7 @@ func TestRefreshOutlivesOutagesOfOtherEndpoints(t *testing.T) {
 		a.noSecrets(a.logs.String())
 	})
 	t.Run("keys", func(t *testing.T) {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		s := a.oidc()
 		alice := a.mustLogin(s)
 		a.answer("/keys", 500, "")
@@ -192,8 +193,10 @@ func TestRefreshOutlivesOutagesOfOtherEndpoints(t *testing.T) {
 func TestRefreshRejectsIDToken(t *testing.T) {
 	now := startOfTest().Unix()
 	keys := testKeys()
-	claim := func(name string, value any) func(*authority) { return func(a *authority) { a.claims[name] = value } }
-	for name, spoil := range map[string]func(*authority){
+	claim := func(name string, value any) func(*testProvider) {
+		return func(a *testProvider) { a.claims[name] = value }
+	}
+	for name, spoil := range map[string]func(*testProvider){
 		"wrong sub":   claim("sub", "mallory"),
 		"wrong iss":   claim("iss", "https://evil.example"),
 		"wrong aud":   claim("aud", "another-client"),
@@ -201,16 +204,16 @@ func TestRefreshRejectsIDToken(t *testing.T) {
 		"wrong nonce": claim("nonce", "another"),
 		"expired":     claim("exp", now-61),
 		"missing iat": claim("iat", nil),
-		"wrong signature": func(a *authority) {
+		"wrong signature": func(a *testProvider) {
 			a.sign = func(c map[string]any) string {
 				return signed(t, keys.other, jose.RS256, map[string]any{"kid": "rsa"}, c)
 			}
 		},
 		"wrong at_hash": claim("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"),
-		"garbage":       func(a *authority) { a.sign = func(map[string]any) string { return "a.b.c" } },
+		"garbage":       func(a *testProvider) { a.sign = func(map[string]any) string { return "a.b.c" } },
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			s := a.oidc()
 			alice := a.mustLogin(s)
 			spoil(a)
@@ -224,7 +227,7 @@ func TestRefreshRejectsIDToken(t *testing.T) {
 }
 
 func TestRefreshedNonceMayRepeatTheFirst(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	alice := a.mustLogin(s)
 	a.claims["nonce"] = "nonce-1"
@@ -234,13 +237,13 @@ func TestRefreshedNonceMayRepeatTheFirst(t *testing.T) {
 
 // A slow answer to a spent refresh token is waited for: it holds the only good one (R-11).
 func TestRefreshWaitsLongerThanOtherCalls(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	alice := a.mustLogin(s)
-	s.client.http.Timeout = 20 * time.Millisecond
+	s.client.HTTP().Timeout = 20 * time.Millisecond
 	a.set(func() {
 		a.hostile["/token"] = func(w http.ResponseWriter, r *http.Request) {
-			<-time.After(10 * s.client.http.Timeout)
+			<-time.After(10 * s.client.Timeout())
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.serveToken(w, r)
@@ -252,7 +255,7 @@ func TestRefreshWaitsLongerThanOtherCalls(t *testing.T) {
 }
 
 func TestRefreshNeedsARefreshToken(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	alice := a.mustLogin(s).Clone()
 	alice.Tokens.Refresh = session.Secret{}
@@ -262,7 +265,7 @@ func TestRefreshNeedsARefreshToken(t *testing.T) {
 
 // S-015: a revoked refresh token ends the session on that very call.
 func TestASpentRefreshTokenIsRejected(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	alice := a.mustLogin(s)
 	_, err := s.Refresh(t.Context(), alice)
@@ -278,7 +281,7 @@ func FuzzTokenErrorBody(f *testing.F) {
 	f.Add(429, []byte(`<html>`))
 	f.Add(500, []byte(`{"error":{"a":[[[[]]]]}}`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		err := tokenRefusal(reply{status: status, header: http.Header{}, body: body}, startOfTest())
+		err := tokenRefusal(authority.Reply{Status: status, Header: http.Header{}, Body: body}, startOfTest())
 		isNo := strings.Contains(err.Error(), session.ErrRejected.Error())
 		require.ErrorIs(t, err, map[bool]error{true: session.ErrRejected, false: session.ErrUnavailable}[isNo])
 		if isNo {

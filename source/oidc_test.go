@@ -17,7 +17,7 @@ import (
 
 func TestOIDCConforms(t *testing.T) {
 	sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		s := a.oidc()
 		return sessiontest.SourceFixture{
 			Source: s, Asked: a.total, Down: a.down, Stall: a.stall, Up: a.up,
@@ -28,7 +28,7 @@ func TestOIDCConforms(t *testing.T) {
 }
 
 func TestOIDCMapsTheSession(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	got := a.mustLogin(a.oidc())
 	now := startOfTest()
 	want := &session.Session{
@@ -48,7 +48,7 @@ func TestOIDCMapsTheSession(t *testing.T) {
 }
 
 func TestOIDCAbsentTimesStayAbsent(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	a.claims["auth_time"] = nil
 	a.reply = func(m map[string]any) { delete(m, "expires_in") }
 	got := a.mustLogin(a.oidc())
@@ -57,7 +57,7 @@ func TestOIDCAbsentTimesStayAbsent(t *testing.T) {
 }
 
 func TestAuthorizationURL(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc(func(o *OIDCOptions) {
 		o.Prompt, o.ACRValues = "consent", []string{"silver"}
 		o.AuthorizationParameters = map[string]string{"hd": "example.com"}
@@ -90,7 +90,7 @@ func TestAuthorizationURL(t *testing.T) {
 
 // A provider that does not say it supports PKCE gets the S256 challenge and the nonce all the same (S-175).
 func TestPKCEIsNeverDowngraded(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	a.metadata["code_challenge_methods_supported"] = []string{"plain"}
 	s := a.oidc()
 	tx := transaction()
@@ -102,7 +102,7 @@ func TestPKCEIsNeverDowngraded(t *testing.T) {
 }
 
 func TestATransactionWithoutSecretsIsRefused(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	for name, spoil := range map[string]func(*session.Transaction){
 		"state":    func(tx *session.Transaction) { tx.State = "" },
@@ -123,13 +123,15 @@ func TestATransactionWithoutSecretsIsRefused(t *testing.T) {
 func TestExchangeRejectsIDToken(t *testing.T) {
 	now := startOfTest().Unix()
 	keys := testKeys()
-	forge := func(key any, alg jose.SignatureAlgorithm, header map[string]any) func(*authority) {
-		return func(a *authority) {
+	forge := func(key any, alg jose.SignatureAlgorithm, header map[string]any) func(*testProvider) {
+		return func(a *testProvider) {
 			a.sign = func(c map[string]any) string { return signed(t, key, alg, header, c) }
 		}
 	}
-	claim := func(name string, value any) func(*authority) { return func(a *authority) { a.claims[name] = value } }
-	for name, spoil := range map[string]func(*authority){
+	claim := func(name string, value any) func(*testProvider) {
+		return func(a *testProvider) { a.claims[name] = value }
+	}
+	for name, spoil := range map[string]func(*testProvider){
 		"invalid iss":                         claim("iss", "https://evil.example"),
 		"missing iss":                         claim("iss", nil),
 		"missing sub":                         claim("sub", nil),
@@ -156,14 +158,14 @@ func TestExchangeRejectsIDToken(t *testing.T) {
 		"typ at+jwt":                          forge(keys.rsa, jose.RS256, map[string]any{"kid": "rsa", "typ": "at+jwt"}),
 		"typ logout+jwt":                      forge(keys.rsa, jose.RS256, map[string]any{"kid": "rsa", "typ": "logout+jwt"}),
 		"unknown kid":                         forge(keys.rsa, jose.RS256, map[string]any{"kid": "nowhere"}),
-		"alg none": func(a *authority) {
+		"alg none": func(a *testProvider) {
 			a.sign = func(c map[string]any) string { return segment(`{"alg":"none"}`) + "." + segmentJSON(t, c) + "." }
 		},
-		"not a token": func(a *authority) { a.sign = func(map[string]any) string { return "garbage" } },
-		"absent":      func(a *authority) { a.reply = func(m map[string]any) { delete(m, "id_token") } },
+		"not a token": func(a *testProvider) { a.sign = func(map[string]any) string { return "garbage" } },
+		"absent":      func(a *testProvider) { a.reply = func(m map[string]any) { delete(m, "id_token") } },
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			spoil(a)
 			s, err := a.login(a.oidc())
 			require.ErrorIs(t, err, session.ErrRejected)
@@ -176,30 +178,30 @@ func TestExchangeRejectsIDToken(t *testing.T) {
 func TestExchangeAcceptsIDToken(t *testing.T) {
 	keys := testKeys()
 	now := startOfTest().Unix()
-	for name, prepare := range map[string]func(*authority){
-		"kid absent, one key of the kind": func(a *authority) {
+	for name, prepare := range map[string]func(*testProvider){
+		"kid absent, one key of the kind": func(a *testProvider) {
 			a.sign = func(c map[string]any) string { return signed(t, keys.rsa, jose.RS256, nil, c) }
 		},
-		"kid absent, several keys of the kind": func(a *authority) {
+		"kid absent, several keys of the kind": func(a *testProvider) {
 			a.keys = []jose.JSONWebKey{publicKey(keys.other, "other"), publicKey(keys.rsa, "rsa")}
 			a.sign = func(c map[string]any) string { return signed(t, keys.rsa, jose.RS256, nil, c) }
 		},
-		"es256": func(a *authority) {
+		"es256": func(a *testProvider) {
 			a.sign = func(c map[string]any) string { return signed(t, keys.ec, jose.ES256, map[string]any{"kid": "ec"}, c) }
 		},
-		"typ JWT": func(a *authority) {
+		"typ JWT": func(a *testProvider) {
 			a.sign = func(c map[string]any) string {
 				return signed(t, keys.rsa, jose.RS256, map[string]any{"kid": "rsa", "typ": "JWT"}, c)
 			}
 		},
-		"aud array":         func(a *authority) { a.claims["aud"] = []string{clientID} },
-		"azp is us":         func(a *authority) { a.claims["azp"] = clientID },
-		"clock 59s behind":  func(a *authority) { a.claims["exp"] = now - 59 },
-		"clock 59s ahead":   func(a *authority) { a.claims["iat"], a.claims["nbf"] = now+59, now+59 },
-		"token_type BEARER": func(a *authority) { a.reply = func(m map[string]any) { m["token_type"] = "BEARER" } },
+		"aud array":         func(a *testProvider) { a.claims["aud"] = []string{clientID} },
+		"azp is us":         func(a *testProvider) { a.claims["azp"] = clientID },
+		"clock 59s behind":  func(a *testProvider) { a.claims["exp"] = now - 59 },
+		"clock 59s ahead":   func(a *testProvider) { a.claims["iat"], a.claims["nbf"] = now+59, now+59 },
+		"token_type BEARER": func(a *testProvider) { a.reply = func(m map[string]any) { m["token_type"] = "BEARER" } },
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			prepare(a)
 			a.mustLogin(a.oidc())
 		})
@@ -207,7 +209,7 @@ func TestExchangeAcceptsIDToken(t *testing.T) {
 }
 
 func TestConfiguredAudiencesMayStandBesideUs(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	a.claims["aud"] = []string{clientID, "api"}
 	a.mustLogin(a.oidc(func(o *OIDCOptions) { o.Audience = []string{"api"} }))
 }
@@ -216,17 +218,17 @@ func TestConfiguredAudiencesMayStandBesideUs(t *testing.T) {
 func TestCallbackIssuer(t *testing.T) {
 	tests := map[string]struct {
 		promised bool
-		iss      func(*authority) string
+		iss      func(*testProvider) string
 		want     error
 	}{
-		"another issuer":          {false, func(*authority) string { return "https://evil.example" }, session.ErrRejected},
-		"missing though promised": {true, func(*authority) string { return "" }, session.ErrRejected},
-		"missing, not promised":   {false, func(*authority) string { return "" }, nil},
-		"right":                   {true, func(a *authority) string { return a.URL }, nil},
+		"another issuer":          {false, func(*testProvider) string { return "https://evil.example" }, session.ErrRejected},
+		"missing though promised": {true, func(*testProvider) string { return "" }, session.ErrRejected},
+		"missing, not promised":   {false, func(*testProvider) string { return "" }, nil},
+		"right":                   {true, func(a *testProvider) string { return a.URL }, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			a.metadata["authorization_response_iss_parameter_supported"] = tt.promised
 			s := a.oidc()
 			cb := a.authorize(s, transaction())
@@ -249,7 +251,7 @@ func TestCallbackErrors(t *testing.T) {
 		"server_error":            session.ErrUnavailable,
 	} {
 		t.Run(code, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			s := a.oidc()
 			_, err := s.Exchange(t.Context(), transaction(), session.Callback{Code: "code", State: "state-1", Error: code, ErrorDescription: "planted"})
 			require.ErrorIs(t, err, want)
@@ -261,7 +263,7 @@ func TestCallbackErrors(t *testing.T) {
 }
 
 func TestACodeWorksOnce(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	cb := a.authorize(s, transaction())
 	_, err := s.Exchange(t.Context(), transaction(), cb)
@@ -271,14 +273,14 @@ func TestACodeWorksOnce(t *testing.T) {
 }
 
 func TestMaxAgeIsChecked(t *testing.T) {
-	login := func(a *authority, maxAge time.Duration) error {
+	login := func(a *testProvider, maxAge time.Duration) error {
 		s := a.oidc()
 		tx := transaction()
 		tx.MaxAge = maxAge
 		_, err := s.Exchange(t.Context(), tx, a.authorize(s, tx))
 		return err
 	}
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	require.NoError(t, login(a, 5*time.Second), "10 s ago, within the tolerated skew")
 	a.claims["auth_time"] = startOfTest().Unix() - 100
 	require.ErrorIs(t, login(a, 30*time.Second), session.ErrRejected)
@@ -289,7 +291,7 @@ func TestMaxAgeIsChecked(t *testing.T) {
 func TestUserinfo(t *testing.T) {
 	with := func(o *OIDCOptions) { o.Userinfo = true }
 	t.Run("lays its claims over the ID token's", func(t *testing.T) {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		a.userinfo = map[string]any{"sub": "alice-1", "email": "new@example.com", "groups": []string{"admins"}, "acr": "forged", "iss": "forged"}
 		s := a.mustLogin(a.oidc(with))
 		require.Equal(t, []string{"admins"}, s.Identity.Groups)
@@ -298,13 +300,13 @@ func TestUserinfo(t *testing.T) {
 		require.Equal(t, "gold", s.ACR)
 	})
 	t.Run("of another user is rejected", func(t *testing.T) {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		a.userinfo = map[string]any{"sub": "mallory"}
 		_, err := a.login(a.oidc(with))
 		require.ErrorIs(t, err, session.ErrRejected)
 	})
 	t.Run("down is unavailable", func(t *testing.T) {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		a.answer("/userinfo", 503, "", "Retry-After", "7")
 		_, err := a.login(a.oidc(with))
 		require.ErrorIs(t, err, session.ErrUnavailable)
@@ -314,7 +316,7 @@ func TestUserinfo(t *testing.T) {
 
 // No URL found in a token or in userinfo is ever fetched (S-177).
 func TestNoURLFromClaimsIsFetched(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	for _, name := range []string{"picture", "profile", "website"} {
 		a.claims[name] = a.URL + "/trap"
 	}
@@ -329,7 +331,7 @@ func TestNoURLFromClaimsIsFetched(t *testing.T) {
 
 // A key that appeared just before it signed is found with one fetch.
 func TestSigningKeyRotatedJustBeforeSigning(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	a.mustLogin(s)
 	a.set(func() {
@@ -344,15 +346,15 @@ func TestSigningKeyRotatedJustBeforeSigning(t *testing.T) {
 
 func TestClientAuthentication(t *testing.T) {
 	t.Run("client_secret_post", func(t *testing.T) {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		a.mustLogin(a.oidc(func(o *OIDCOptions) { o.AuthMethod = authPost }))
 	})
 	t.Run("client_secret_basic is form-encoded first", func(t *testing.T) {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		a.mustLogin(a.oidc()) // the authority compares the encoded form
 	})
 	t.Run("none sends no secret", func(t *testing.T) {
-		a := newAuthority(t)
+		a := newTestProvider(t)
 		s := a.oidc(func(o *OIDCOptions) { o.AuthMethod, o.ClientSecret = authNone, session.Secret{} })
 		var form url.Values
 		var authorization string
@@ -373,7 +375,7 @@ func TestClientAuthentication(t *testing.T) {
 }
 
 func TestRevoke(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	alice := a.mustLogin(s)
 	require.NoError(t, s.Revoke(t.Context(), alice))
@@ -386,13 +388,13 @@ func TestRevoke(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrUnavailable)
 	require.Equal(t, 3*time.Second, session.RetryAfter(err))
 
-	without := newAuthority(t)
+	without := newTestProvider(t)
 	without.metadata["revocation_endpoint"] = nil
 	require.ErrorIs(t, without.oidc().Revoke(t.Context(), alice), session.ErrUnsupported)
 }
 
 func TestEndSessionURL(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	alice := a.mustLogin(s)
 	raw, err := s.EndSessionURL(t.Context(), alice, "https://gateway.example/bye", "state-2")
@@ -405,7 +407,7 @@ func TestEndSessionURL(t *testing.T) {
 		"post_logout_redirect_uri": {"https://gateway.example/bye"}, "state": {"state-2"},
 	}, u.Query()))
 
-	without := newAuthority(t)
+	without := newTestProvider(t)
 	without.metadata["end_session_endpoint"] = nil
 	raw, err = without.oidc().EndSessionURL(t.Context(), alice, "", "")
 	require.NoError(t, err)
@@ -413,7 +415,7 @@ func TestEndSessionURL(t *testing.T) {
 }
 
 func TestChooserNames(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	require.Equal(t, "corp", s.DisplayName())
 	s = a.oidc(func(o *OIDCOptions) { o.DisplayName, o.EmailDomains = "Corporation", []string{"Example.COM"} })

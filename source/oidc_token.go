@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // refusalCodes are the OAuth error codes of a token endpoint that are a definite no about this grant: the code or
@@ -45,39 +46,39 @@ func oauthCode(code string) string {
 
 // tokenRefusal classes an answer of the token endpoint that holds no tokens (RFC 6749 §5.2): by status and parsed
 // code, never by text. Only a 4xx with a code that is a definite no is session.ErrRejected.
-func tokenRefusal(r reply, now time.Time) error {
+func tokenRefusal(r authority.Reply, now time.Time) error {
 	code := ""
-	if body, err := decodeObject(r.body); err == nil {
-		code = text(body["error"])
+	if body, err := authority.DecodeObject(r.Body); err == nil {
+		code = authority.Text(body["error"])
 	}
-	about := fmt.Sprintf("the token endpoint answered %d (%s)", r.status, oauthCode(code))
-	refused := r.status >= 400 && r.status < 500 && r.status != http.StatusTooManyRequests && r.status != http.StatusRequestTimeout
-	if refused && slices.Contains(refusalCodes(), code) && (r.status != http.StatusUnauthorized || code == "invalid_grant") {
-		return rejected(about)
+	about := fmt.Sprintf("the token endpoint answered %d (%s)", r.Status, oauthCode(code))
+	refused := r.Status >= 400 && r.Status < 500 && r.Status != http.StatusTooManyRequests && r.Status != http.StatusRequestTimeout
+	if refused && slices.Contains(refusalCodes(), code) && (r.Status != http.StatusUnauthorized || code == "invalid_grant") {
+		return authority.Rejected(about)
 	}
-	return session.WithRetryAfter(unavailable(about), retryAfter(r.header, now))
+	return session.WithRetryAfter(authority.Unavailable(about), authority.RetryAfter(r.Header, now))
 }
 
 // tokenError classes a failed call of the token endpoint. The text of golang.org/x/oauth2's errors is left out: it
 // holds the answer's body.
 func (o *OIDC) tokenError(ctx context.Context, meta *metadata, err error) error {
 	if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return tokenRefusal(reply{status: re.Response.StatusCode, header: re.Response.Header, body: re.Body}, o.now())
+		return tokenRefusal(authority.Reply{Status: re.Response.StatusCode, Header: re.Response.Header, Body: re.Body}, o.now())
 	}
 	if ctx.Err() != nil {
-		return gaveUp(ctx)
+		return authority.GaveUp(ctx)
 	}
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		u, _ := url.Parse(meta.TokenEndpoint) // checked at discovery
-		return contactError(u.Host, ue)
+		return authority.ContactError(u.Host, ue)
 	}
-	return unavailable("the token endpoint's answer could not be read")
+	return authority.Unavailable("the token endpoint's answer could not be read")
 }
 
-// readTokens maps a token reply (RFC 6749 §5.1).
+// readTokens maps a token authority.Reply (RFC 6749 §5.1).
 func (o *OIDC) readTokens(t *oauth2.Token) (session.Tokens, error) {
 	if t.TokenType != "" && !strings.EqualFold(t.TokenType, "bearer") {
-		return session.Tokens{}, unavailable("the provider gave tokens of a type that is not Bearer")
+		return session.Tokens{}, authority.Unavailable("the provider gave tokens of a type that is not Bearer")
 	}
 	id, _ := t.Extra("id_token").(string)
 	tokens := session.Tokens{
@@ -113,10 +114,10 @@ func (o *OIDC) verifyIDToken(ctx context.Context, raw, access session.Secret) (m
 		return nil, fmt.Errorf("ID token: %w", keys.err)
 	}
 	if err != nil {
-		return nil, rejected("ID token: wrong issuer, audience or lifetime")
+		return nil, authority.Rejected("ID token: wrong issuer, audience or lifetime")
 	}
 	if id.AccessTokenHash != "" && id.VerifyAccessToken(access.Reveal()) != nil {
-		return nil, rejected("ID token: made for another access token (at_hash)")
+		return nil, authority.Rejected("ID token: made for another access token (at_hash)")
 	}
 	return tok.claims, nil
 }
@@ -124,31 +125,31 @@ func (o *OIDC) verifyIDToken(ctx context.Context, raw, access session.Secret) (m
 // checkIDClaims checks what go-oidc leaves to its caller: the kind of token, dates, subject and authorised party.
 func (o *OIDC) checkIDClaims(tok *compact) error {
 	if tok.typ != "" && tok.typ != "jwt" {
-		return rejected("a token of another kind (typ)")
+		return authority.Rejected("a token of another kind (typ)")
 	}
 	if _, there := tok.claims["events"]; there {
-		return rejected("a security event, not an ID token")
+		return authority.Rejected("a security event, not an ID token")
 	}
 	t, err := readTimes(tok.claims)
 	if err != nil {
 		return err
 	}
 	if t.exp.IsZero() || t.iat.IsZero() {
-		return rejected("exp or iat is missing")
+		return authority.Rejected("exp or iat is missing")
 	}
-	if text(tok.claims["sub"]) == "" {
-		return rejected("sub is missing")
+	if authority.Text(tok.claims["sub"]) == "" {
+		return authority.Rejected("sub is missing")
 	}
 	if err := t.begun(o.now(), o.skew); err != nil {
 		return err
 	}
 	for _, aud := range audiences(tok.claims) {
 		if aud != o.opts.ClientID && !slices.Contains(o.opts.Audience, aud) {
-			return rejected("an audience beside us that is not configured")
+			return authority.Rejected("an audience beside us that is not configured")
 		}
 	}
 	if azp, there := tok.claims["azp"]; there && azp != o.opts.ClientID {
-		return rejected("the authorised party is another client (azp)")
+		return authority.Rejected("the authorised party is another client (azp)")
 	}
 	return nil
 }
@@ -156,17 +157,17 @@ func (o *OIDC) checkIDClaims(tok *compact) error {
 // checkLogin holds verified claims against the login they answer.
 func (o *OIDC) checkLogin(claims map[string]any, t session.Transaction) error {
 	if claims["nonce"] != t.Nonce {
-		return rejected("ID token: the nonce is not this login's")
+		return authority.Rejected("ID token: the nonce is not this login's")
 	}
 	auth, there, _ := seconds(claims, "auth_time")
 	if t.MaxAge > 0 && (!there || auth.Before(o.now().Add(-t.MaxAge-o.skew))) {
-		return rejected("ID token: the user proved who they are too long ago (auth_time)")
+		return authority.Rejected("ID token: the user proved who they are too long ago (auth_time)")
 	}
 	return nil
 }
 
 // errOtherUser: userinfo speaks of somebody else (OIDC Core §5.3.2).
-var errOtherUser = rejected("userinfo is another user's (sub)")
+var errOtherUser = authority.Rejected("userinfo is another user's (sub)")
 
 // withUserinfo lays the userinfo endpoint's claims over those of the ID token, if that is configured. The dates and
 // other marks of the protocol stay the ID token's.
@@ -174,7 +175,7 @@ func (o *OIDC) withUserinfo(ctx context.Context, meta *metadata, claims map[stri
 	if !o.opts.Userinfo {
 		return claims, nil
 	}
-	info, err := o.userinfo(ctx, meta, access, text(claims["sub"]))
+	info, err := o.userinfo(ctx, meta, access, authority.Text(claims["sub"]))
 	if err != nil {
 		return nil, err
 	}
@@ -192,20 +193,20 @@ func (o *OIDC) withUserinfo(ctx context.Context, meta *metadata, claims map[stri
 
 func (o *OIDC) userinfo(ctx context.Context, meta *metadata, access session.Secret, subject string) (map[string]any, error) {
 	if meta.UserinfoEndpoint == "" {
-		return nil, unavailable("userinfo is configured, but the provider names no userinfo_endpoint")
+		return nil, authority.Unavailable("userinfo is configured, but the provider names no userinfo_endpoint")
 	}
-	r, err := o.client.get(ctx, meta.UserinfoEndpoint, http.Header{
+	r, err := o.client.Get(ctx, meta.UserinfoEndpoint, http.Header{
 		"Accept":        {"application/json"},
 		"Authorization": {"Bearer " + access.Reveal()},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("userinfo: %w", err)
 	}
-	info, err := decodeObject(r.body)
+	info, err := authority.DecodeObject(r.Body)
 	if err != nil {
-		return nil, unavailable("userinfo is " + err.Error())
+		return nil, authority.Unavailable("userinfo is " + err.Error())
 	}
-	if sub := text(info["sub"]); sub == "" || sub != subject {
+	if sub := authority.Text(info["sub"]); sub == "" || sub != subject {
 		return nil, errOtherUser
 	}
 	return info, nil

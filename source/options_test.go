@@ -138,7 +138,7 @@ func TestOpenReadsFiles(t *testing.T) {
 
 // The gateway starts while its authorities are down: Open asks nobody.
 func TestOpenAsksNobody(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	a.oidc()
 	a.jwt()
 	require.Zero(t, a.total())
@@ -215,7 +215,7 @@ func TestDiscoveryRejects(t *testing.T) {
 		"endpoint of odd type":      {"token_endpoint": 7},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
+			a := newTestProvider(t)
 			a.metadata = change
 			if change["issuer"] == "SELF/" {
 				a.metadata = map[string]any{"issuer": a.URL + "/"}
@@ -230,7 +230,7 @@ func TestDiscoveryRejects(t *testing.T) {
 }
 
 func TestDiscoveryKeepsTheLastGoodDocument(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	a.mustLogin(s)
 	a.answer("/.well-known/openid-configuration", 200, "<html>")
@@ -240,7 +240,7 @@ func TestDiscoveryKeepsTheLastGoodDocument(t *testing.T) {
 }
 
 func TestOIDCRunDiscovers(t *testing.T) {
-	a := newAuthority(t)
+	a := newTestProvider(t)
 	s := a.oidc()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -40,11 +41,14 @@ type Deps struct {
 	CallbackURL string
 }
 
+// authority is what sources in folders of their own need.
+func (d Deps) authority() authority.Deps { return authority.Deps{Now: d.Now, Log: d.Log} }
+
 // kind is one row of the table of sources.
 type kind struct {
 	name  string
 	set   bool
-	check func(*problems)
+	check func(*authority.Problems)
 	open  func(Options, Deps) (session.Source, error)
 }
 
@@ -74,18 +78,18 @@ func Kinds() []string {
 // Validate reports everything that is wrong with o, each with its place and how to put it right. It reads no file and
 // asks nobody.
 func (o Options) Validate() error {
-	p := &problems{where: fmt.Sprintf("source %q", o.Name)}
+	p := authority.NewProblems(fmt.Sprintf("source %q", o.Name))
 	if !madeOf(o.Name, "-_", 64) {
-		p.add("name", "must be 1 to 64 letters, digits, '-' and '_'", "choose a short name such as corp")
+		p.Add("name", "must be 1 to 64 letters, digits, '-' and '_'", "choose a short name such as corp")
 	}
 	chosen := o.chosen()
 	if len(chosen) != 1 {
-		p.add("kind", "exactly one of oidc, jwt and local must be set", "keep one and move the others to sources of their own")
+		p.Add("kind", "exactly one of "+strings.Join(Kinds(), ", ")+" must be set", "keep one and move the others to sources of their own")
 	}
 	for _, k := range chosen {
 		k.check(p)
 	}
-	return p.err()
+	return p.Err()
 }
 
 // Open checks o and returns its source. It reads the files o names and asks nobody: a source can be opened while its

@@ -35,6 +35,19 @@ type SourceFixture struct {
 	Stall func(t *testing.T)
 	Up    func(t *testing.T)
 
+	// Password returns a user name and password the source accepts. It belongs to a session.PasswordLogin that asks an
+	// authority.
+	Password func() (username, password string)
+
+	// End ends, at the authority, the session behind a credential that Good returned; EndLogin one that Login made. End
+	// belongs to a source that asks an authority about each session, EndLogin to a session.Verifier.
+	End      func(t *testing.T, c session.Credential)
+	EndLogin func(t *testing.T, s *session.Session)
+
+	// Nonsense lets the authority answer what makes no sense, by the name of what it does: HTML, 1 GiB, half a reply, a
+	// redirect to another host. Up puts it right.
+	Nonsense map[string]func(t *testing.T)
+
 	// Secrets are texts that must appear in no error; Logs returns all that was logged, where they must not appear
 	// either.
 	Secrets func() []string
@@ -60,6 +73,15 @@ func TestSource(t *testing.T, open func(t *testing.T) SourceFixture) {
 		{"a context that has ended rejects nobody", testCanceled},
 		{"sessions share no memory", testIndependent},
 		{"64 at once", testConcurrent},
+		{"a session that ended at its authority is ErrRejected", testEnded},
+		{"nonsense is unknown, never denied, and health tells", testNonsense},
+		{"a keeper answers for its own sessions alone", testKeeper},
+		{"a touch keeps the session and leaves its argument alone", testTouch},
+		{"a credential bound to a User-Agent is rejected with another", testUserAgent},
+		{"revoking ends what was resolved", testRevoke},
+		{"a password is right, wrong or cannot be checked", testPassword},
+		{"a session of ours is verified at its authority", testVerify},
+		{"a login page of the authority gets the address to come back to", testLoginURL},
 		{"login gives a session", testLogin},
 		{"a login at an authority that is down is ErrUnavailable", testLoginDown},
 		{"refresh keeps what is the manager's and leaves its argument alone", testRefresh},
@@ -92,6 +114,12 @@ func testFixtureCovers(t *testing.T, f SourceFixture) {
 	if f.Down != nil {
 		require.NotNil(t, f.Up, "Down needs Up")
 		require.NotNil(t, f.Asked, "an authority needs Asked")
+	}
+	if _, verifies := f.Source.(session.Verifier); verifies {
+		require.NotNil(t, f.EndLogin, "a Verifier needs EndLogin")
+	}
+	if _, keeps := f.Source.(session.Keeper); keeps {
+		require.NotNil(t, f.End, "a Keeper needs End")
 	}
 	require.NotNil(t, f.Secrets, "Secrets lists what must not leak")
 }

@@ -46,7 +46,7 @@ func resolve(t *testing.T, f SourceFixture, c session.Credential) (*session.Sess
 	}
 	require.Nil(t, s, "an error comes without a session")
 	known := 0
-	for _, class := range []error{session.ErrNotMine, session.ErrRejected, session.ErrUnavailable, session.ErrTooMany} {
+	for _, class := range []error{session.ErrNotMine, session.ErrRejected, session.ErrUnavailable, session.ErrTooMany, session.ErrInsufficient} {
 		if errors.Is(err, class) {
 			known++
 		}

@@ -1,9 +1,9 @@
-package source
+package authority
 
 import (
-	"context"
 	"encoding/pem"
-	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,8 +17,10 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
-func testClient(t *testing.T, o clientOptions) *client {
-	c, err := newClient(o, startOfTest)
+func start() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+func testClient(t *testing.T, o ClientOptions) *Client {
+	c, err := NewClient(o, start)
 	require.NoError(t, err)
 	return c
 }
@@ -30,7 +32,7 @@ func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 	defer evil.Close()
 	srv := httptest.NewServer(http.RedirectHandler(evil.URL+"/?token=planted", http.StatusFound))
 	defer srv.Close()
-	_, err := testClient(t, clientOptions{}).get(t.Context(), srv.URL+"/x?secret=planted", http.Header{"Authorization": {"Bearer planted"}})
+	_, err := testClient(t, ClientOptions{}).Get(t.Context(), srv.URL+"/x?secret=planted", http.Header{"Authorization": {"Bearer planted"}})
 	require.ErrorIs(t, err, session.ErrUnavailable)
 	require.NotContains(t, err.Error(), "planted")
 	require.Zero(t, visited)
@@ -44,12 +46,12 @@ func TestRedirectOnTheSameOriginIsFollowedThreeTimes(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	c := testClient(t, clientOptions{})
+	c := testClient(t, ClientOptions{})
 	steps = 3
-	_, err := c.get(t.Context(), srv.URL, nil)
+	_, err := c.Get(t.Context(), srv.URL, nil)
 	require.NoError(t, err)
 	steps = 4
-	_, err = c.get(t.Context(), srv.URL, nil)
+	_, err = c.Get(t.Context(), srv.URL, nil)
 	require.ErrorIs(t, err, session.ErrUnavailable)
 }
 
@@ -60,15 +62,15 @@ func TestReplyIsLimited(t *testing.T) {
 		_, _ = w.Write([]byte(strings.Repeat("x", size)))
 	}))
 	defer srv.Close()
-	c := testClient(t, clientOptions{})
+	c := testClient(t, ClientOptions{})
 	size = maxReply
-	r, err := c.get(t.Context(), srv.URL, nil)
+	r, err := c.Get(t.Context(), srv.URL, nil)
 	require.NoError(t, err)
-	require.Len(t, r.body, maxReply)
+	require.Len(t, r.Body, maxReply)
 	size++
-	_, err = c.get(t.Context(), srv.URL, nil)
+	_, err = c.Get(t.Context(), srv.URL, nil)
 	require.ErrorIs(t, err, session.ErrUnavailable)
-	require.Error(t, c.health())
+	require.Error(t, c.Health())
 }
 
 func TestTotalTimeout(t *testing.T) {
@@ -83,13 +85,13 @@ func TestTotalTimeout(t *testing.T) {
 	}))
 	defer srv.Close()
 	defer close(over)
-	_, err := testClient(t, clientOptions{Timeout: 50 * time.Millisecond}).get(t.Context(), srv.URL, nil)
+	_, err := testClient(t, ClientOptions{Timeout: 50 * time.Millisecond}).Get(t.Context(), srv.URL, nil)
 	require.ErrorIs(t, err, session.ErrUnavailable)
 }
 
 func TestPlainHTTPIsRefused(t *testing.T) {
-	c := testClient(t, clientOptions{})
-	_, err := c.get(t.Context(), "http://authority.example/", nil)
+	c := testClient(t, ClientOptions{})
+	_, err := c.Get(t.Context(), "http://authority.example/", nil)
 	require.ErrorIs(t, err, session.ErrUnavailable)
 	require.ErrorContains(t, err, "plain http is refused")
 	for url, fine := range map[string]bool{
@@ -108,10 +110,10 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 		"https://a.example/?q":   false,
 		"":                       false,
 	} {
-		require.Equal(t, fine, checkURL(url, false, false) == nil, url)
+		require.Equal(t, fine, CheckURL(url, false, false) == nil, url)
 	}
-	require.NoError(t, checkURL("http://a.example", true, false))
-	require.NoError(t, checkURL("https://a.example?tenant=1", false, true))
+	require.NoError(t, CheckURL("http://a.example", true, false))
+	require.NoError(t, CheckURL("https://a.example?tenant=1", false, true))
 }
 
 func TestCAFile(t *testing.T) {
@@ -125,28 +127,28 @@ func TestCAFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ca.pem")
 	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600))
-	_, err := testClient(t, clientOptions{CAFile: file}).get(t.Context(), srv.URL, nil)
+	_, err := testClient(t, ClientOptions{CAFile: file}).Get(t.Context(), srv.URL, nil)
 	require.NoError(t, err)
 
 	empty := filepath.Join(dir, "empty.pem")
 	require.NoError(t, os.WriteFile(empty, []byte("no certificate"), 0o600))
 	for _, bad := range []string{empty, filepath.Join(dir, "missing.pem")} {
-		_, err = newClient(clientOptions{CAFile: bad}, startOfTest)
+		_, err = NewClient(ClientOptions{CAFile: bad}, start)
 		require.ErrorContains(t, err, "ca_file")
 	}
 }
 
 func TestUntrustedCertificateIsUnavailable(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
-	srv.Config.ErrorLog = quiet()
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 	srv.StartTLS()
 	defer srv.Close()
-	_, err := testClient(t, clientOptions{}).get(t.Context(), srv.URL, nil)
+	_, err := testClient(t, ClientOptions{}).Get(t.Context(), srv.URL, nil)
 	require.ErrorIs(t, err, session.ErrUnavailable)
 }
 
 func TestRetryAfter(t *testing.T) {
-	now := startOfTest()
+	now := start()
 	for value, want := range map[string]time.Duration{
 		"":                     0,
 		"7":                    7 * time.Second,
@@ -161,18 +163,6 @@ func TestRetryAfter(t *testing.T) {
 		now.Add(-time.Hour).Format(http.TimeFormat):       0,
 		now.AddDate(1, 0, 0).Format(http.TimeFormat):      time.Hour,
 	} {
-		require.Equal(t, want, retryAfter(http.Header{"Retry-After": {value}}, now), "%q", value)
+		require.Equal(t, want, RetryAfter(http.Header{"Retry-After": {value}}, now), "%q", value)
 	}
-}
-
-func TestACallerThatWentAwaySaysNothingAboutTheAuthority(t *testing.T) {
-	a := newAuthority(t)
-	c := testClient(t, clientOptions{})
-	a.stall(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(10*time.Millisecond, cancel)
-	_, err := c.get(ctx, a.URL, nil)
-	require.ErrorIs(t, err, session.ErrUnavailable)
-	require.True(t, errors.Is(err, context.Canceled))
-	require.NoError(t, c.health())
 }

@@ -1,4 +1,4 @@
-package source
+package authority
 
 import (
 	"cmp"
@@ -20,43 +20,54 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
+// DefaultTokenTimeout is the timeout of calls whose answer cannot be had again, such as those that spend a code.
+const DefaultTokenTimeout = 15 * time.Second
+
 const (
-	defaultTimeout      = 5 * time.Second
-	defaultTokenTimeout = 15 * time.Second
-	maxReply            = 1 << 20   // bytes of a reply, after decompression
-	maxReplyHeader      = 64 << 10  // bytes of a reply's header
-	maxRedirects        = 3         // all of them on the same origin
-	maxConns            = 32        // per authority
-	maxRetryAfter       = time.Hour // what an authority may ask for at most
-	userAgent           = "sessionward"
+	defaultTimeout = 5 * time.Second
+	maxReply       = 1 << 20   // bytes of a reply, after decompression
+	maxReplyHeader = 64 << 10  // bytes of a reply's header
+	maxRedirects   = 3         // all of them on the same origin
+	maxConns       = 32        // per authority
+	maxRetryAfter  = time.Hour // what an authority may ask for at most
+	userAgent      = "sessionward"
 )
 
-// clientOptions are the settings of the one bounded client for authorities.
-type clientOptions struct {
-	CAFile       string
-	Timeout      time.Duration
-	InsecureHTTP bool
+// ClientOptions are the settings of the one bounded client for authorities.
+type ClientOptions struct {
+	CAFile  string        `yaml:"ca_file"` // PEM certificates to trust instead of the system's
+	Timeout time.Duration `yaml:"timeout"` // of one call; default 5s
+	// InsecureHTTP allows plain http to hosts other than this one. Credentials then travel in the clear.
+	InsecureHTTP bool `yaml:"insecure_http"`
 }
 
-// client is the one way from this package to an authority. It limits time and size, follows no redirect to another
+// Check notes what is wrong with o, whose keys stand below at.
+func (o ClientOptions) Check(p *Problems, at string) {
+	if o.Timeout < 0 || o.Timeout > time.Minute {
+		p.Add(at+".timeout", "must be between 0 and 1m", "leave it out for 5s")
+	}
+}
+
+// Client is the one way to an authority. It limits time and size, follows no redirect to another
 // origin, speaks TLS 1.2 or newer, and remembers how the last contact went.
-type client struct {
+type Client struct {
 	http *http.Client
 	now  func() time.Time
 
-	mu   sync.Mutex
-	last error // of the last contact, nil when it worked
+	mu       sync.Mutex
+	last     error // of the last contact, nil when it worked
+	nonsense error // what the last answer was that made no sense, nil when it did make sense
 }
 
-// reply is an authority's answer, read whole.
-type reply struct {
-	status int
-	header http.Header
-	body   []byte
+// Reply is an authority's answer, read whole.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
-// newClient makes a client with a transport of its own. It reads CAFile.
-func newClient(o clientOptions, now func() time.Time) (*client, error) {
+// NewClient makes a client with a transport of its own. It reads CAFile.
+func NewClient(o ClientOptions, now func() time.Time) (*Client, error) {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CAFile != "" {
 		pool, err := readCAs(o.CAFile)
@@ -66,7 +77,7 @@ func newClient(o clientOptions, now func() time.Time) (*client, error) {
 		tlsConfig.RootCAs = pool
 	}
 	timeout := cmp.Or(o.Timeout, defaultTimeout) // never negative: see checkCommon
-	c := &client{now: now}
+	c := &Client{now: now}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext,
@@ -86,8 +97,17 @@ func newClient(o clientOptions, now func() time.Time) (*client, error) {
 	return c, nil
 }
 
-// patient returns the same client with another timeout.
-func (c *client) patient(timeout time.Duration) *http.Client {
+// Now is the clock of the source.
+func (c *Client) Now() time.Time { return c.now() }
+
+// Timeout is that of one call.
+func (c *Client) Timeout() time.Duration { return c.http.Timeout }
+
+// HTTP returns the client for libraries that want a plain one. It is bounded like every other call.
+func (c *Client) HTTP() *http.Client { return c.http }
+
+// Patient returns the same client with another timeout.
+func (c *Client) Patient(timeout time.Duration) *http.Client {
 	p := *c.http
 	p.Timeout = timeout
 	return &p
@@ -105,53 +125,55 @@ func readCAs(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// get asks for rawURL. A status other than 200 is an error with the authority's Retry-After.
-func (c *client) get(ctx context.Context, rawURL string, header http.Header) (reply, error) {
+// Get asks for rawURL. A status other than 200 is an error with the authority's Retry-After.
+func (c *Client) Get(ctx context.Context, rawURL string, header http.Header) (Reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
-		return reply{}, unavailable("the address to ask is not a URL")
+		return Reply{}, Unavailable("the address to ask is not a URL")
 	}
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	r, err := c.do(req)
+	r, err := c.Do(req)
 	if err != nil {
-		return reply{}, err
+		return Reply{}, err
 	}
-	if r.status != http.StatusOK {
-		return reply{}, r.unavailable(req.URL.Host, c.now())
+	if r.Status != http.StatusOK {
+		return Reply{}, r.Unavailable(req.URL.Host, c.now())
 	}
 	return r, nil
 }
 
-// do sends req and reads the whole answer, whatever its status. Its error never shows more of the URL than the host.
-func (c *client) do(req *http.Request) (reply, error) {
-	resp, err := c.http.Do(req)
+// Do sends req and reads the whole answer, whatever its status. Its error never shows more of the URL than the host.
+func (c *Client) Do(req *http.Request) (Reply, error) { return c.send(c.http, req) }
+
+func (c *Client) send(through *http.Client, req *http.Request) (Reply, error) {
+	resp, err := through.Do(req)
 	if err != nil {
-		return reply{}, contactError(req.URL.Host, err)
+		return Reply{}, ContactError(req.URL.Host, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		c.note(req.Context(), err)
-		return reply{}, contactError(req.URL.Host, err)
+		return Reply{}, ContactError(req.URL.Host, err)
 	}
-	return reply{status: resp.StatusCode, header: resp.Header, body: body}, nil
+	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
-// unavailable is the error for an answer that says nothing, with its Retry-After.
-func (r reply) unavailable(host string, now time.Time) error {
-	err := fmt.Errorf("%w: %s answered %d", session.ErrUnavailable, host, r.status)
-	return session.WithRetryAfter(err, retryAfter(r.header, now))
+// Unavailable is the error for an answer that says nothing, with its Retry-After.
+func (r Reply) Unavailable(host string, now time.Time) error {
+	err := fmt.Errorf("%w: %s answered %d", session.ErrUnavailable, host, r.Status)
+	return session.WithRetryAfter(err, RetryAfter(r.Header, now))
 }
 
-// contactError classes a failure to reach host.
-func contactError(host string, err error) error {
-	return fmt.Errorf("%w: asking %s: %w", session.ErrUnavailable, host, withoutURL(err))
+// ContactError classes a failure to reach host.
+func ContactError(host string, err error) error {
+	return fmt.Errorf("%w: asking %s: %w", session.ErrUnavailable, host, WithoutURL(err))
 }
 
-// withoutURL leaves out the URL a *url.Error carries: it may hold a secret.
-func withoutURL(err error) error {
+// WithoutURL leaves out the URL a *url.Error carries: it may hold a secret.
+func WithoutURL(err error) error {
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		return ue.Err
 	}
@@ -159,7 +181,7 @@ func withoutURL(err error) error {
 }
 
 // note remembers how a contact went. That a caller went away says nothing about the authority.
-func (c *client) note(ctx context.Context, err error) {
+func (c *Client) note(ctx context.Context, err error) {
 	if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return
 	}
@@ -168,14 +190,15 @@ func (c *client) note(ctx context.Context, err error) {
 	c.last = err
 }
 
-// health returns how the last contact went, nil before the first.
-func (c *client) health() error {
+// Health returns how the last contact went, nil before the first: an error as well when something answered that made
+// no sense.
+func (c *Client) Health() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last == nil {
-		return nil
+	if c.last != nil {
+		return fmt.Errorf("%w: last contact: %w", session.ErrUnavailable, WithoutURL(c.last))
 	}
-	return fmt.Errorf("%w: last contact: %w", session.ErrUnavailable, withoutURL(c.last))
+	return c.nonsense
 }
 
 // sameOriginOnly lets a GET be redirected within its origin only. Everything else carries credentials of ours, or
@@ -241,9 +264,9 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// retryAfter reads Retry-After as seconds or as a date (RFC 9110 §10.2.3), zero when absent or unreadable, at most an
+// RetryAfter reads Retry-After as seconds or as a date (RFC 9110 §10.2.3), zero when absent or unreadable, at most an
 // hour.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if v == "" {
 		return 0

@@ -1,4 +1,4 @@
-package source
+package authority
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxJSONDepth is how deep a token's JSON may nest; real ones need four levels.
+// maxJSONDepth is how deep the JSON of a token or an answer may nest; real ones need four levels.
 const maxJSONDepth = 16
 
-// decodeObject reads one JSON object and nothing after it. Unlike encoding/json alone it refuses bytes that are not
+// DecodeObject reads one JSON object and nothing after it. Unlike encoding/json alone it refuses bytes that are not
 // UTF-8, members that stand twice at any level (two readers could disagree about them), numbers beyond float64 and
 // deep nesting.
-func decodeObject(data []byte) (map[string]any, error) {
+func DecodeObject(data []byte) (map[string]any, error) {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return nil, errors.New("not JSON")
 	}

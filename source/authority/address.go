@@ -1,4 +1,4 @@
-package source
+package authority
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// checkURL reports whether raw is an absolute URL of an authority that may be asked. URLs with a user, a fragment or,
+// CheckURL reports whether raw is an absolute URL of an authority that may be asked. URLs with a user, a fragment or,
 // unless withQuery, a query are refused.
-func checkURL(raw string, insecureHTTP, withQuery bool) error {
+func CheckURL(raw string, insecureHTTP, withQuery bool) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.HasSuffix(raw, "#") {
 		return errors.New("must be an absolute URL without user and fragment")

@@ -67,7 +67,7 @@ func (k *checker) check() error {
 	if k.stub, err = newStubs(); err != nil {
 		return err
 	}
-	k.listen()
+	k.listeners()
 	k.tls()
 	before := len(*k.problems)
 	k.publicURL()

@@ -13,12 +13,20 @@ import (
 	"github.com/sessionward/sessionward/middleware"
 )
 
+// listeners checks both addresses.
+func (k *checker) listeners() {
+	k.listen("listen", k.config.Listen, "write host:port, such as 127.0.0.1:4180 or :4180")
+	if k.config.AdminListens() {
+		k.listen("admin.listen", k.config.Admin.Listen, "write host:port, such as 127.0.0.1:4181, or none")
+	}
+}
+
 // listen checks host:port.
-func (k *checker) listen() {
-	host, port, err := net.SplitHostPort(k.config.Listen)
+func (k *checker) listen(key, address, hint string) {
+	host, port, err := net.SplitHostPort(address)
 	n, portErr := strconv.ParseUint(port, 10, 16)
 	if err != nil || portErr != nil || strconv.FormatUint(n, 10) != port || strings.ContainsAny(host, " /%") {
-		k.refuse("listen", "write host:port, such as 127.0.0.1:4180 or :4180", "%q is no address to listen on", cut(k.config.Listen, 80))
+		k.refuse(key, hint, "%q is no address to listen on", cut(address, 80))
 	}
 }
 

@@ -20,6 +20,8 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// TLS lets the gateway speak https itself. Default: plain http, for use behind something that ends TLS.
 	TLS TLSOptions `yaml:"tls"`
+	// Admin is the door for operators: /livez and /readyz.
+	Admin AdminOptions `yaml:"admin"`
 	// PublicURL is where browsers reach the gateway: scheme://host[:port] and nothing after it. Required. It must be
 	// https unless the host is this machine or cookie.insecure is set.
 	PublicURL string `yaml:"public_url"`
@@ -90,6 +92,13 @@ type RouteLifetime struct {
 	MaxLifetime time.Duration `yaml:"max_lifetime"`
 }
 
+// AdminOptions describe the listener for operators.
+type AdminOptions struct {
+	// Listen is where it accepts connections, as host:port; none switches it off. Default 127.0.0.1:4181. Who can reach
+	// it can read how the gateway is.
+	Listen string `yaml:"listen"`
+}
+
 // TLSOptions name the certificate the gateway shows. Both or neither.
 type TLSOptions struct {
 	// CertFile holds the certificate and its chain, in PEM.
@@ -152,6 +161,7 @@ type LimitOptions struct {
 func Defaults() Config {
 	return Config{
 		Listen:   "127.0.0.1:4180",
+		Admin:    AdminOptions{Listen: "127.0.0.1:4181"},
 		Prefix:   "/_session",
 		KeysFile: "sessionward.keys",
 		Cookie:   CookieOptions{SameSite: "lax"},
@@ -161,6 +171,9 @@ func Defaults() Config {
 		ShutdownTimeout: 30 * time.Second,
 	}
 }
+
+// AdminListens reports whether there is a listener for operators.
+func (c *Config) AdminListens() bool { return c.Admin.Listen != "none" }
 
 // complete fills in the defaults that follow from other settings, and makes the default paths relative to dir.
 func (c *Config) complete(d *decoder) {

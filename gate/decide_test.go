@@ -48,6 +48,7 @@ func newScripted() *scripted {
 	return &scripted{
 		answers: map[string]error{
 			"good": nil, "no": session.ErrRejected,
+			"weak": session.WithLoginURL(session.ErrInsufficient, "https://id.example/more"),
 			"down": session.WithRetryAfter(session.ErrUnavailable, 7*time.Second),
 			"busy": session.WithRetryAfter(session.ErrTooMany, 9*time.Second),
 			"bug":  errors.New("a class nobody knows"),
@@ -347,4 +348,23 @@ func TestDecideAllocatesLittle(t *testing.T) {
 	g.Decide(t.Context(), q)
 	ctx := context.Background()
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { g.Decide(ctx, q) }), 2.0)
+}
+
+// TestInsufficientIsNeitherDeniedNorUnknown: the session is good, and its authority wants more proof.
+func TestInsufficientIsNeitherDeniedNorUnknown(t *testing.T) {
+	g := newGate(t, newScripted(), nil, policy.RouteOptions{Name: "optional", Paths: []string{"/optional"}, Access: policy.Optional}, policy.RouteOptions{Name: "app", Paths: []string{"/"}})
+	ask := func(path string) Decision {
+		return g.Decide(t.Context(), policy.Request{Method: "GET", Scheme: "https", Host: "a", Path: path, RawPath: path, Header: http.Header{"Cookie": {sid + "=weak"}}})
+	}
+	d := ask("/")
+	require.Equal(t, Forbidden, d.Verdict)
+	require.Equal(t, "insufficient_session", d.Code)
+	require.Equal(t, "https://id.example/more", d.LoginURL)
+	require.Nil(t, d.Session)
+	d = ask("/optional")
+	require.Equal(t, Pass, d.Verdict)
+	require.Nil(t, d.Session)
+	_, found, err := g.Session(t.Context(), policy.Request{Header: http.Header{"Cookie": {sid + "=weak"}}})
+	require.NoError(t, err)
+	require.False(t, found)
 }

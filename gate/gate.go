@@ -74,6 +74,8 @@ type Decision struct {
 	RetryAfter time.Duration
 	// StepUp is what a login must prove, with the verdict StepUp; nobody may change it.
 	StepUp *policy.StepUp
+	// LoginURL is the authority's own page at which the user can prove more; "" when there is none.
+	LoginURL string
 }
 
 // Decide judges q: route, credential, session, clocks, rules, in this order.
@@ -123,6 +125,11 @@ func (g *Gate) refused(q policy.Request, d Decision, err error) Decision {
 		return d.refuse(Unavailable, "session_unknown", "Nobody can say just now whose session this is.", err)
 	case errors.Is(err, session.ErrTooMany):
 		return d.refuse(TooMany, "too_many_attempts", "Too many attempts.", err)
+	case errors.Is(err, session.ErrInsufficient) && d.Route.Access == policy.Optional:
+		return g.judge(q, d)
+	case errors.Is(err, session.ErrInsufficient):
+		d.LoginURL = session.LoginURL(err)
+		return d.refuse(Forbidden, "insufficient_session", "The session is good, but its authority wants more proof before it vouches for it.", err)
 	case errors.Is(err, session.ErrRejected) && d.Place.Kind == session.KindCookie:
 		return g.anonymous(q, d, "session_ended", err)
 	case errors.Is(err, session.ErrRejected):
@@ -175,6 +182,9 @@ func (d Decision) refuse(v Verdict, code, reason string, err error) Decision {
 	return d
 }
 
+// End has s refused here from now on, whatever its authority says, until its own end.
+func (g *Gate) End(s *session.Session) { g.o.Validator.End(s) }
+
 // Session says who shows q, without a route and its rules: for endpoints of our own. It returns the zero Session and
 // false when nobody does; the error is ErrUnavailable when nobody can say, ErrMalformed when the request shows two.
 func (g *Gate) Session(ctx context.Context, q policy.Request) (*session.Session, bool, error) {
@@ -186,10 +196,12 @@ func (g *Gate) Session(ctx context.Context, q policy.Request) (*session.Session,
 		return nil, false, nil
 	}
 	a, err := g.o.Validator.Validate(ctx, c)
-	if errors.Is(err, session.ErrRejected) {
+	switch {
+	case errors.Is(err, session.ErrUnavailable):
+		return nil, false, err
+	case errors.Is(err, session.ErrRejected), errors.Is(err, session.ErrInsufficient):
 		return nil, false, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, false, err
 	}
 	return a.Session, true, nil

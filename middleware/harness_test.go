@@ -229,7 +229,13 @@ func newHouse(t testing.TB, o houseOptions) *house {
 	require.NoError(t, err)
 	h.manager, err = session.NewManager(session.ManagerOptions{Store: h.store, Keys: opts.Keys, CookieName: cookies.SessionName(), Sources: o.sources, Now: h.clock.Now, Log: log})
 	require.NoError(t, err)
-	validator, err := session.NewValidator(session.ValidatorOptions{Resolvers: []session.Resolver{h.manager, badges{}}, Now: h.clock.Now, Log: log})
+	resolvers := []session.Resolver{h.manager, badges{}}
+	for _, src := range o.sources {
+		if r, ok := src.(session.Resolver); ok {
+			resolvers = append(resolvers, r)
+		}
+	}
+	validator, err := session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Now: h.clock.Now, Log: log})
 	require.NoError(t, err)
 	h.manager.OnEnd(func(s *session.Session, _ session.EndReason) { validator.End(s) })
 	table, err := policy.NewTable(o.routes)

@@ -19,6 +19,7 @@ type keyring interface{ HasPasswords() bool }
 // logins are the sources people can log in at.
 type logins struct {
 	redirect map[string]session.RedirectLogin
+	external map[string]session.ExternalLogin
 	password map[string]session.PasswordLogin
 	order    []session.Source
 	states   *states
@@ -26,7 +27,10 @@ type logins struct {
 }
 
 func newLogins(sources []session.Source, keys *session.KeyRing, now func() time.Time) *logins {
-	l := &logins{redirect: map[string]session.RedirectLogin{}, password: map[string]session.PasswordLogin{}, states: newStates(keys, now)}
+	l := &logins{
+		redirect: map[string]session.RedirectLogin{}, external: map[string]session.ExternalLogin{},
+		password: map[string]session.PasswordLogin{}, states: newStates(keys, now),
+	}
 	for _, src := range sources {
 		r, isRedirect := src.(session.RedirectLogin)
 		p, isPassword := src.(session.PasswordLogin)
@@ -39,7 +43,11 @@ func newLogins(sources []session.Source, keys *session.KeyRing, now func() time.
 		if isPassword {
 			l.password[src.Name()] = p
 		}
-		if isRedirect || isPassword {
+		e, isExternal := src.(session.ExternalLogin)
+		if isExternal = isExternal && e.LoginURL("https://example.com/") != ""; isExternal {
+			l.external[src.Name()] = e
+		}
+		if isRedirect || isPassword || isExternal {
 			l.order = append(l.order, src)
 		}
 	}
@@ -92,12 +100,7 @@ func (s *Site) Login(w http.ResponseWriter, r *http.Request) {
 	if known != nil {
 		sources = []session.Source{known}
 	}
-	if src, redirects := s.logins.redirect[sources[0].Name()]; redirects && len(sources) == 1 {
-		if wish.InARow = s.loginsInARow(r); wish.InARow >= maxInARow && wish.Prompt == "" {
-			s.WriteError(w, r, loginLoop)
-			return
-		}
-		s.begin(w, r, src, wish)
+	if len(sources) == 1 && s.leaveFor(w, r, sources[0].Name(), wish) {
 		return
 	}
 	page := signInPage{ReturnTo: wish.ReturnTo, Email: clipText(hint, maxEmail)}
@@ -105,6 +108,26 @@ func (s *Site) Login(w http.ResponseWriter, r *http.Request) {
 		page.Problem = "No login is known for that address. Choose one of these."
 	}
 	s.showSignIn(w, r, http.StatusOK, sources, page, wish.Prompt)
+}
+
+// leaveFor sends the browser to the login of the named source, unless that is a form of ours. A browser that was sent to
+// log in time and again is told so instead.
+func (s *Site) leaveFor(w http.ResponseWriter, r *http.Request, name string, wish attempt) bool {
+	redirect, external := s.logins.redirect[name], s.logins.external[name]
+	if redirect == nil && external == nil {
+		return false
+	}
+	wish.InARow = s.loginsInARow(r)
+	switch {
+	case wish.InARow >= maxInARow && wish.Prompt == "":
+		s.WriteError(w, r, loginLoop)
+	case redirect != nil:
+		s.begin(w, r, redirect, wish)
+	default: // nothing comes back here, so that the attempt counts when it begins
+		http.SetCookie(w, s.cookies.again(strconv.Itoa(wish.InARow+1)))
+		s.redirect(w, r, external.LoginURL(s.absolute(wish.ReturnTo)), http.StatusFound)
+	}
+	return true
 }
 
 var unknownSource = Problem{Status: http.StatusBadRequest, Code: "unknown_source", Detail: "There is no login of that name.", SignIn: true}

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -54,26 +55,58 @@ func (s *Site) Logout(w http.ResponseWriter, r *http.Request) {
 		s.WriteError(w, r, malformedForm(err))
 		return
 	}
-	own, err := s.ownSession(r)
+	current, end, err := s.signedIn(r)
 	switch {
 	case err != nil: // somebody may be signed in: saying otherwise would be a lie, and taking the cookie would hide it
 		s.logoutFailed(w, r, err)
 		return
-	case own == nil:
+	case current == nil:
 		s.forget(w)
 		s.redirect(w, r, s.signedOutURL(target), http.StatusSeeOther)
 		return
 	case r.Method != http.MethodPost && !ownLink(r):
-		s.askLogout(w, r, own, target)
+		s.askLogout(w, r, current, target)
 		return
 	}
-	if err := s.o.Manager.End(r.Context(), own, session.EndLogout); err != nil {
+	if err := end(r.Context(), current); err != nil {
 		s.logoutFailed(w, r, err)
 		return
 	}
 	s.forget(w)
-	s.o.Log.InfoContext(r.Context(), "logout", "request_id", RequestID(r.Context()), "source", own.Source, "subject", own.Identity.Subject, "session", own.Handle)
-	s.redirect(w, r, s.afterLogout(r, own, target), http.StatusSeeOther)
+	s.o.Log.InfoContext(r.Context(), "logout", "request_id", RequestID(r.Context()), "source", current.Source, "subject", current.Identity.Subject, "session", current.Handle)
+	s.redirect(w, r, s.afterLogout(r, current, target), http.StatusSeeOther)
+}
+
+// signedIn returns the session of whoever sent r and how it is ended: one of ours, or one of an authority whose
+// credential the request shows. nil when there is none.
+func (s *Site) signedIn(r *http.Request) (current *session.Session, end func(context.Context, *session.Session) error, err error) {
+	current, err = s.ownSession(r)
+	if current != nil || err != nil {
+		return current, s.endOwn, err
+	}
+	q, _ := CanonicalRequest(r.Context())
+	current, _, err = s.o.Gate.Session(r.Context(), q)
+	return current, s.endForeign, err
+}
+
+func (s *Site) endOwn(ctx context.Context, own *session.Session) error {
+	return s.o.Manager.End(ctx, own, session.EndLogout)
+}
+
+// endForeign ends a session where it lives, and then here. An authority without such a call keeps it; here it is refused
+// all the same.
+func (s *Site) endForeign(ctx context.Context, foreign *session.Session) error {
+	for _, src := range s.o.Sources {
+		r, ok := src.(session.Revoker)
+		if !ok || src.Name() != foreign.Source {
+			continue
+		}
+		if err := r.Revoke(ctx, foreign); err != nil && !errors.Is(err, session.ErrUnsupported) {
+			return err
+		}
+	}
+	s.o.Gate.End(foreign)
+	return nil
 }
 
 func (s *Site) logoutFailed(w http.ResponseWriter, r *http.Request, err error) {

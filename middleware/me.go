@@ -75,6 +75,7 @@ func (s *Site) Me(w http.ResponseWriter, r *http.Request) {
 	case !found:
 		s.WriteError(w, r, Problem{Status: http.StatusUnauthorized, Code: "no_session", Detail: "Nobody is signed in.", SignIn: true, challenge: "Bearer"})
 	default:
+		reissue(w.Header(), own)
 		ownHeaders(w.Header(), "")
 		s.allowOrigin(w.Header(), r)
 		w.Header().Set("Content-Type", "application/json")

@@ -54,6 +54,8 @@ func (s *Site) passwordRefused(w http.ResponseWriter, r *http.Request, src sessi
 		wait := max(1, seconds(session.RetryAfter(err)))
 		w.Header().Set("Retry-After", strconv.FormatInt(wait, 10))
 		status, data.Problem = http.StatusTooManyRequests, fmt.Sprintf("Too many attempts. Please wait %d seconds.", wait)
+	case errors.Is(err, session.ErrInsufficient):
+		status, data.Problem = http.StatusForbidden, "This account cannot sign in here."
 	case errors.Is(err, session.ErrRejected):
 		data.Problem = "User name or password is wrong."
 	default:

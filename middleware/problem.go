@@ -122,6 +122,8 @@ func problemOfError(err error) Problem {
 		p.Status, p.Code, p.Detail = http.StatusTooManyRequests, "too_many_attempts", "Too many attempts. Please wait a little."
 	case errors.Is(err, session.ErrRejected):
 		p.Status, p.Code, p.Detail, p.SignIn = http.StatusForbidden, "login_refused", "The login was refused.", true
+	case errors.Is(err, session.ErrInsufficient):
+		p.Status, p.Code, p.Detail = http.StatusForbidden, "insufficient_session", "The account is not allowed in, or must prove more at its own login first."
 	case errors.Is(err, session.ErrMalformed):
 		p.Status, p.Code, p.Detail = http.StatusBadRequest, "bad_request", "The request makes no sense here."
 	default:

@@ -77,6 +77,14 @@ func (s *Site) returnTo(q policy.Request) string {
 	return s.ReturnTarget(target)
 }
 
+// absolute is a return target with its origin.
+func (s *Site) absolute(target string) string {
+	if strings.HasPrefix(target, "/") {
+		return s.origin + target
+	}
+	return target
+}
+
 // loginURL is where a browser logs in and comes back to target; q holds further parameters.
 func (s *Site) loginURL(q url.Values, target string) string {
 	if target != "/" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sessionward/sessionward/gate"
 	"github.com/sessionward/sessionward/policy"
+	"github.com/sessionward/sessionward/session"
 )
 
 // Session has the gate decide about every request and calls next for those that pass, with the decision in their
@@ -20,6 +21,7 @@ func (s *Site) Session(next http.Handler) http.Handler {
 			return
 		}
 		v.decision, v.decided = s.o.Gate.Decide(r.Context(), v.request), true
+		reissue(w.Header(), v.decision.Session)
 		if v.decision.Verdict != gate.Pass {
 			s.refuse(w, r, v)
 			return
@@ -75,7 +77,39 @@ func (s *Site) refuse(w http.ResponseWriter, r *http.Request, v *visit) {
 			return
 		}
 	}
+	if page := s.proveMore(v); page != "" {
+		v.code = d.Code
+		s.redirect(w, r, page, http.StatusFound)
+		return
+	}
 	s.WriteError(w, r, problemOf(d))
+}
+
+// reissue gives the client the new credential its authority gave it. Such a reply belongs to one client: it is in no
+// shared cache (RFC 9111 §7.3), whatever the application says of it.
+func reissue(h http.Header, s *session.Session) {
+	if s == nil || len(s.Reissue) == 0 {
+		return
+	}
+	h.Set("Cache-Control", "private")
+	for _, header := range s.Reissue {
+		h.Add(header.Name, header.Value.Reveal())
+	}
+}
+
+// proveMore is the authority's page to which a browser can be sent to prove more, and come back; "" for other clients.
+func (s *Site) proveMore(v *visit) string {
+	if v.decision.LoginURL == "" || gate.ChallengeFor(v.request, v.decision) != gate.Redirect {
+		return ""
+	}
+	u, err := url.Parse(v.decision.LoginURL)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return ""
+	}
+	q := u.Query()
+	q.Set("return_to", s.absolute(s.returnTo(v.request)))
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // redirect sends the browser to target, and lets nobody remember that it was.

@@ -69,6 +69,7 @@ type world struct {
 	idp      *httptest.Server
 	app      *application
 	addr     string
+	admin    string // URL
 	url      string
 	dir      string
 	config   string
@@ -96,6 +97,8 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w := &world{t: t, dir: t.TempDir(), output: &safeBuffer{}, app: newApplication(t), idp: httptest.NewUnstartedServer(nil)}
 	w.addr = freeAddr(t) // last: nobody here takes it in between
 	w.url = "http://" + w.addr
+	admin := freeAddr(t)
+	w.admin = "http://" + admin
 	issuer := "http://" + w.idp.Listener.Addr().String()
 	p, err := provider.New(provider.Options{
 		Issuer: issuer, AccessTokenTTL: o.tokenTTL, Users: []provider.User{alice},
@@ -131,6 +134,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w.config = filepath.Join(w.dir, "sessionward.yaml")
 	w.write(fmt.Sprintf(`
 listen: %q
+admin: {listen: %q}
 public_url: %q
 keys_file: %q
 store: {bolt: {path: %q}}
@@ -142,7 +146,7 @@ sources:
 %s
 routes:%s
 %s
-`, w.addr, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
+`, w.addr, admin, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
 	if !o.noStart {
 		w.start()
 	}

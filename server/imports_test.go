@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"gate":                 {"session", "policy", "identity"},
 	"middleware":           {"session", "policy", "identity", "gate"},
 	"proxy":                {"session", "identity", "gate"},
+	"admin":                {},
 	"config":               {"session", "source", "store", "policy", "identity", "proxy", "middleware"},
 	"server":               {"*"},
 	"cmd/sessionward":      {"server", "config", "source", "session"},

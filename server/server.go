@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sessionward/sessionward/admin"
 	"github.com/sessionward/sessionward/config"
 	"github.com/sessionward/sessionward/session"
 )
@@ -21,12 +22,17 @@ const (
 	sweepAtOnce = 1000
 )
 
+// adminTimeout bounds one request of an operator, and its answer.
+const adminTimeout = 30 * time.Second
+
 // Server is a whole gateway, opened but not yet listening. Run it once, or Close it.
 type Server struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	house   *house
 	handler http.Handler
+	health  *admin.Health
+	admin   net.Listener // of operators; nil: there is none
 }
 
 // Open builds everything cfg names. It asks no authority: those may be down. What it opened before it failed is closed
@@ -37,7 +43,7 @@ func Open(cfg *config.Config, log *slog.Logger) (*Server, error) {
 		h.close()
 		return nil, err
 	}
-	return &Server{cfg: cfg, log: log, house: h, handler: h.handler()}, nil
+	return &Server{cfg: cfg, log: log, house: h, handler: h.handler(), health: h.health()}, nil
 }
 
 // Handler returns the gateway as a plain handler, for tests and for servers of one's own. Run serves the same.
@@ -58,6 +64,12 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	}
+	if cfg.AdminListens() {
+		if s.admin, err = lc.Listen(ctx, "tcp", cfg.Admin.Listen); err != nil {
+			_ = l.Close()
+			return fmt.Errorf("admin.listen: listen on %s: %w", cfg.Admin.Listen, err)
+		}
 	}
 	return s.Serve(ctx, l)
 }
@@ -80,6 +92,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := s.httpServer(requests)
 	failed := make(chan error, 1)
 	background.Go(func() { failed <- s.listen(srv, pacedListener{Listener: l, pause: writePause}) })
+	closeAdmin := s.serveAdmin(&background)
+	defer closeAdmin() // last: it tells that the gateway is stopping
 	s.log.Info("listening", "address", l.Addr().String(), "public_url", s.cfg.PublicURL)
 	select {
 	case err := <-failed:
@@ -89,8 +103,28 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return s.drain(srv, breakOff)
 }
 
+// serveAdmin serves operators, where they have a listener, until the returned function is called.
+func (s *Server) serveAdmin(background *sync.WaitGroup) (stop func()) {
+	if s.admin == nil {
+		return func() {}
+	}
+	srv := &http.Server{
+		Handler: admin.Handler(s.health), ReadHeaderTimeout: s.cfg.Limits.ReadHeaderTimeout, ReadTimeout: adminTimeout,
+		WriteTimeout: adminTimeout, IdleTimeout: s.cfg.Limits.IdleTimeout, MaxHeaderBytes: s.cfg.Limits.MaxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	background.Go(func() {
+		if err := srv.Serve(s.admin); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the listener for operators failed", "error", err)
+		}
+	})
+	s.log.Info("listening for operators", "address", s.admin.Addr().String())
+	return func() { _ = srv.Close() }
+}
+
 // drain lets requests under way complete and breaks off what is left when the time is up.
 func (s *Server) drain(srv *http.Server, breakOff context.CancelFunc) error {
+	s.health.Stop()
 	s.log.Info("stopping: requests under way complete", "timeout", s.cfg.ShutdownTimeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()

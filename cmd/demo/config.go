@@ -31,6 +31,7 @@ const (
 // configuration is what the template of the gateway's configuration needs.
 type configuration struct {
 	Listen, PublicURL      string
+	Admin                  string
 	Issuer                 string
 	ClientID, ClientSecret string
 	Application            string // URL

@@ -84,7 +84,7 @@ func (d *demo) configure() error {
 		return fmt.Errorf("--data: %w", err)
 	}
 	d.config = configuration{
-		Listen: at, PublicURL: publicURL(at),
+		Listen: at, PublicURL: publicURL(at), Admin: d.o.address(adminAt),
 		Issuer: publicURL(d.providerAt.Addr().String()), ClientID: clientID, ClientSecret: clientSecret,
 		Application: "http://" + d.application.Addr().String(),
 	}

@@ -14,6 +14,7 @@ const (
 	defaultPort   = 4000
 	applicationAt = 1
 	gatewayAt     = 180
+	adminAt       = 181
 )
 
 // options are the command line.
@@ -44,8 +45,8 @@ func (o options) check(rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("unexpected argument %q: see demo -h", rest[0])
 	}
-	if o.port < 0 || o.port > 65535-gatewayAt {
-		return fmt.Errorf("--port: %d is not between 0 and %d", o.port, 65535-gatewayAt)
+	if o.port < 0 || o.port > 65535-adminAt {
+		return fmt.Errorf("--port: %d is not between 0 and %d", o.port, 65535-adminAt)
 	}
 	if o.tokenTTL < time.Second {
 		return fmt.Errorf("--token-ttl: %s is too short: use at least 1s", o.tokenTTL)

@@ -18,8 +18,9 @@ const module = "github.com/sessionward/sessionward"
 var allowed = map[string][]string{
 	"session":              {},
 	"session/sessiontest":  {"session"},
-	"source":               {"session", "source/authority"},
+	"source":               {"session", "source/authority", "source/kratos"},
 	"source/authority":     {"session"},
+	"source/kratos":        {"session", "source/authority"},
 	"store":                {"session"},
 	"policy":               {"session"},
 	"identity":             {"session"},

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/kratos"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -27,9 +28,10 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-	OIDC  *OIDCOptions  `yaml:"oidc,omitempty"`
-	JWT   *JWTOptions   `yaml:"jwt,omitempty"`
-	Local *LocalOptions `yaml:"local,omitempty"`
+	OIDC   *OIDCOptions    `yaml:"oidc,omitempty"`
+	JWT    *JWTOptions     `yaml:"jwt,omitempty"`
+	Kratos *kratos.Options `yaml:"kratos,omitempty"`
+	Local  *LocalOptions   `yaml:"local,omitempty"`
 }
 
 // Deps are what a source needs from the program around it.
@@ -57,6 +59,9 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT},
+		{"kratos", o.Kratos != nil, o.Kratos.Check, func(o Options, d Deps) (session.Source, error) {
+			return kratos.Open(o.Name, *o.Kratos, d.authority())
+		}},
 		{"local", o.Local != nil, o.Local.check, openLocal},
 	}
 }

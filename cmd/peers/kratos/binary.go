@@ -12,7 +12,7 @@ import (
 	"runtime"
 )
 
-// ErrNotBuilt: there is no Kratos here and none can be built. A test that needs one skips, and says so.
+// ErrNotBuilt is that there is no Kratos here and none can be built. A test that needs one skips, and says so.
 var ErrNotBuilt = errors.New("no Kratos: give Options.Binary, or have Go, a C compiler and the modules of tools/kratos")
 
 // Binary returns the path of a Kratos built from tools/kratos of the repository the current folder belongs to. It is

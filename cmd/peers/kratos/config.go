@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -141,13 +142,15 @@ func personSchema() object {
 
 // describe is what the administrators' door takes to make u.
 func (u User) describe() object {
+	public := object{"groups": append([]string{}, u.Groups...)}
+	maps.Copy(public, u.Public)
 	return object{
 		"schema_id": "person",
 		"traits": object{
-			"username": u.Username, "email": u.Email, "name": u.Name, "groups": append([]string{}, u.Groups...),
+			"username": u.Username, "email": u.Email, "name": u.Name, "groups": append([]string{}, u.Claimed...),
 		},
 		"credentials":     object{"password": object{"config": object{"password": u.Password}}},
-		"metadata_public": u.Public,
+		"metadata_public": public,
 		"metadata_admin":  u.Admin,
 		"verifiable_addresses": []any{object{
 			"value": u.Email, "verified": true, "via": "email", "status": "completed",

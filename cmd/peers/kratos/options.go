@@ -42,8 +42,9 @@ type User struct {
 	Password string // Kratos wants eight characters or more
 	Email    string // default USERNAME@corp.example
 	Name     string
-	Groups   []string
-	// Public and Admin are metadata_public and metadata_admin. Admin must never leave Kratos' administrators.
+	Groups   []string // metadata_public.groups, which administrators alone can change
+	Claimed  []string // traits.groups, which people can change themselves
+	// Public and Admin are more of metadata_public, and metadata_admin. Admin must never leave Kratos' administrators.
 	Public map[string]any
 	Admin  map[string]any
 }
@@ -52,7 +53,7 @@ type User struct {
 func Alice() User {
 	return User{
 		Username: "alice", Password: "wonderland", Email: "alice@corp.example", Name: "Alice Liddell",
-		Groups: []string{"staff", "admins"},
+		Groups: []string{"staff", "admins"}, Claimed: []string{"root"},
 		Public: map[string]any{"tier": "gold"}, Admin: map[string]any{"note": "planted-admin-note-1865"},
 	}
 }

@@ -1,0 +1,115 @@
+package kratos
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
+)
+
+const (
+	defaultPageSize = 100   // sessions, with identities and devices: a page stays below the largest reply
+	maxPages        = 10000 // of one list: an authority that never ends is not listened to for ever
+)
+
+// listing is where a list is asked for: a path with its query, at one of the two listeners.
+type listing struct {
+	client *authority.Client
+	path   string
+	ask    func(ctx context.Context, path string) (authority.Reply, error)
+}
+
+// sessions lists l page by page, those that want accepts.
+func (s *Source) sessions(ctx context.Context, l listing, want func(*session.Session) bool) iter.Seq2[*session.Session, error] {
+	return func(yield func(*session.Session, error) bool) {
+		err := s.each(ctx, l, func(a answer) bool {
+			one := s.session(a)
+			return !want(one) || yield(one, nil)
+		})
+		if authority.Wrap(&err, "kratos "+s.name, "list"); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// each calls visit for every session of l until that returns false.
+func (s *Source) each(ctx context.Context, l listing, visit func(answer) bool) error {
+	query := url.Values{"page_size": {strconv.Itoa(s.pageSize)}}
+	plain, fixed, _ := strings.Cut(l.path, "?")
+	for range maxPages {
+		r, err := l.ask(ctx, plain+"?"+joined(fixed, query))
+		if err != nil {
+			return err
+		}
+		list, err := s.page(l.client, r)
+		if err != nil {
+			return err
+		}
+		for _, a := range list {
+			if !visit(a) {
+				return nil
+			}
+		}
+		if query = nextPage(r.Header); query == nil {
+			return nil
+		}
+	}
+	return authority.Unavailable("the list has no end")
+}
+
+// page reads one page. A list that is not there is empty.
+func (s *Source) page(c *authority.Client, r authority.Reply) ([]answer, error) {
+	switch r.Status {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		_, err := s.fault(c, r)
+		return nil, err
+	default:
+		return nil, r.Unavailable("Kratos", c.Now())
+	}
+	list, err := readAnswers(r.Body)
+	if err != nil {
+		return nil, c.Nonsense(err.Error())
+	}
+	c.Understood()
+	return list, nil
+}
+
+// joined is a query of what always stands there and what changes from page to page.
+func joined(fixed string, query url.Values) string {
+	if fixed == "" {
+		return query.Encode()
+	}
+	return fixed + "&" + query.Encode()
+}
+
+// nextPage reads where the next page begins from Link (RFC 8288), nil when this was the last. Only the parameters that
+// say so are taken: the address is ours.
+func nextPage(h http.Header) url.Values {
+	for _, link := range strings.Split(strings.Join(h.Values("Link"), ","), ",") {
+		target, parameters, _ := strings.Cut(strings.TrimSpace(link), ";")
+		if !strings.Contains(parameters, `rel="next"`) || !strings.HasPrefix(target, "<") || !strings.HasSuffix(target, ">") {
+			continue
+		}
+		u, err := url.Parse(target[1 : len(target)-1])
+		if err != nil {
+			return nil
+		}
+		next, from := url.Values{}, u.Query()
+		for _, name := range []string{"page_size", "page_token", "page", "per_page"} {
+			if v := from.Get(name); v != "" {
+				next.Set(name, v)
+			}
+		}
+		if next.Get("page_token") == "" && next.Get("page") == "" {
+			return nil
+		}
+		return next
+	}
+	return nil
+}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/sessionward/sessionward/policy"
+	"github.com/sessionward/sessionward/source"
 )
 
 // checker looks for what each setting alone cannot show to be wrong.
@@ -91,6 +92,12 @@ func (k *checker) check() error {
 }
 
 func (k *checker) sources() {
+	before := len(*k.problems)
+	defer func() {
+		if len(*k.problems) == before { // of sources that make no sense alone, what they take is a guess
+			k.chain()
+		}
+	}()
 	seen := make(map[string]int)
 	for i, s := range k.config.Sources {
 		section := itemPath("sources", i)
@@ -104,4 +111,13 @@ func (k *checker) sources() {
 		}
 		seen[s.Name] = i
 	}
+}
+
+// chain looks for credentials that two sources claim.
+func (k *checker) chain() {
+	chain := make([]source.Options, len(k.config.Sources))
+	for i, s := range k.config.Sources {
+		chain[i] = s.Options
+	}
+	k.room("sources", source.CheckTogether(chain, k.config.Cookie.Name))
 }

@@ -18,7 +18,8 @@ const module = "github.com/sessionward/sessionward"
 var allowed = map[string][]string{
 	"session":              {},
 	"session/sessiontest":  {"session"},
-	"source":               {"session", "source/authority", "source/kratos"},
+	"source":               {"session", "source/authority", "source/password", "source/kratos"},
+	"source/password":      {"session"},
 	"source/authority":     {"session"},
 	"source/kratos":        {"session", "source/authority"},
 	"store":                {"session"},

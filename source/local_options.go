@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -33,6 +34,14 @@ type LocalUser struct {
 	Email    string   `yaml:"email"`    // taken as verified: the operator wrote it
 	Name     string   `yaml:"name"`
 	Groups   []string `yaml:"groups"`
+}
+
+// takes are the API keys.
+func (o *LocalOptions) takes() authority.Credentials {
+	if len(o.APIKeys) == 0 {
+		return authority.Credentials{}
+	}
+	return authority.Credentials{Header: cmp.Or(o.APIKeyHeader, defaultKeyHeader), Bearer: true, Prefix: keyPrefix}
 }
 
 func (o *LocalOptions) check(p *authority.Problems) {

@@ -52,18 +52,21 @@ type kind struct {
 	set   bool
 	check func(*authority.Problems)
 	open  func(Options, Deps) (session.Source, error)
+	takes func() authority.Credentials // nil: none, or such as are told apart by what is in them
 }
 
 // kinds is the table: to add a kind of source, add a row.
 func (o Options) kinds() []kind {
 	return []kind{
-		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC},
-		{"jwt", o.JWT != nil, o.JWT.check, openJWT},
-		{"kratos", o.Kratos != nil, o.Kratos.Check, func(o Options, d Deps) (session.Source, error) {
-			return kratos.Open(o.Name, *o.Kratos, d.authority())
-		}},
-		{"local", o.Local != nil, o.Local.check, openLocal},
+		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
+		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
+		{"kratos", o.Kratos != nil, o.Kratos.Check, openKratos, o.Kratos.Takes},
+		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
+}
+
+func openKratos(o Options, d Deps) (session.Source, error) {
+	return kratos.Open(o.Name, *o.Kratos, d.authority())
 }
 
 // chosen returns the rows that are set.

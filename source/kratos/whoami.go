@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/sessionward/sessionward/session"
@@ -19,6 +20,7 @@ func (s *Source) whoami(ctx context.Context, p proof) (*session.Session, error) 
 	out := s.session(a)
 	out.Tokens.Type, out.Tokens.Access = p.kind, p.value
 	out.Reissue = s.reissued(r.Header)
+	out.FreshUntil = s.freshUntil(r.Header)
 	if s.o.TokenizeAs == "" {
 		return out, nil
 	}
@@ -93,6 +95,18 @@ func (s *Source) reissued(h http.Header) []session.ReplyHeader {
 		}
 	}
 	return out
+}
+
+// cacheFor is for how many seconds whoami's answer may be remembered (feature flag cacheable_sessions).
+const cacheFor = "Ory-Session-Cache-For"
+
+// freshUntil reads it; zero when Kratos does not say.
+func (s *Source) freshUntil(h http.Header) time.Time {
+	seconds, err := strconv.ParseUint(h.Get(cacheFor), 10, 31)
+	if err != nil {
+		return time.Time{}
+	}
+	return s.public.Now().UTC().Add(time.Duration(seconds) * time.Second)
 }
 
 // earlier returns the earlier of two times; zero is no time.

@@ -47,7 +47,7 @@ func (s *Source) List(ctx context.Context, q session.Query) iter.Seq2[*session.S
 	switch {
 	case q.Subject == "":
 	case validID(q.Subject):
-		l.path = "/admin/identities/" + q.Subject + "/sessions"
+		l.path, l.numbered = "/admin/identities/"+q.Subject+"/sessions", true
 	default: // nobody has such an id
 		return func(func(*session.Session, error) bool) {}
 	}

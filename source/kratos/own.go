@@ -11,7 +11,7 @@ import (
 
 // ListOwn implements session.OwnLister (GET /sessions): the user's active sessions without held itself.
 func (s *Source) ListOwn(ctx context.Context, held *session.Session) iter.Seq2[*session.Session, error] {
-	l := listing{client: s.public, path: "/sessions", ask: func(ctx context.Context, path string) (authority.Reply, error) {
+	l := listing{client: s.public, path: "/sessions", numbered: true, ask: func(ctx context.Context, path string) (authority.Reply, error) {
 		return s.ownCall(ctx, held, http.MethodGet, path)
 	}}
 	return s.sessions(ctx, l, func(*session.Session) bool { return true })

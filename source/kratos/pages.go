@@ -22,6 +22,29 @@ type listing struct {
 	client *authority.Client
 	path   string
 	ask    func(ctx context.Context, path string) (authority.Reply, error)
+	// numbered says that pages have numbers. What Kratos v1.3.1 links to as the next page of such a list is not it: it
+	// counts from 0 in links and from 1 in the database, so that the first page comes twice and the last never. We count
+	// ourselves, from 0, until a page is not full, and leave out what has come before.
+	numbered bool
+}
+
+// first is where l begins.
+func (l listing) first(size int) url.Values {
+	if l.numbered {
+		return url.Values{"page": {"0"}, "per_page": {strconv.Itoa(size)}}
+	}
+	return url.Values{"page_size": {strconv.Itoa(size)}}
+}
+
+// next is where the page after number n begins, nil when that was the last. It held so many sessions, some of them new.
+func (l listing) next(h http.Header, n, size, held, fresh int) url.Values {
+	switch {
+	case !l.numbered:
+		return nextPage(h)
+	case held < size, fresh == 0 && n > 1:
+		return nil
+	}
+	return url.Values{"page": {strconv.Itoa(n + 1)}, "per_page": {strconv.Itoa(size)}}
 }
 
 // sessions lists l page by page, those that want accepts.
@@ -37,11 +60,12 @@ func (s *Source) sessions(ctx context.Context, l listing, want func(*session.Ses
 	}
 }
 
-// each calls visit for every session of l until that returns false.
+// each calls visit once for every session of l until that returns false.
 func (s *Source) each(ctx context.Context, l listing, visit func(answer) bool) error {
-	query := url.Values{"page_size": {strconv.Itoa(s.pageSize)}}
 	plain, fixed, _ := strings.Cut(l.path, "?")
-	for range maxPages {
+	seen := map[string]bool{}
+	query := l.first(s.pageSize)
+	for n := range maxPages {
 		r, err := l.ask(ctx, plain+"?"+joined(fixed, query))
 		if err != nil {
 			return err
@@ -50,12 +74,14 @@ func (s *Source) each(ctx context.Context, l listing, visit func(answer) bool) e
 		if err != nil {
 			return err
 		}
+		before := len(seen)
 		for _, a := range list {
-			if !visit(a) {
+			if !seen[a.id] && !visit(a) {
 				return nil
 			}
+			seen[a.id] = true
 		}
-		if query = nextPage(r.Header); query == nil {
+		if query = l.next(r.Header, n, s.pageSize, len(list), len(seen)-before); query == nil {
 			return nil
 		}
 	}
@@ -101,12 +127,12 @@ func nextPage(h http.Header) url.Values {
 			return nil
 		}
 		next, from := url.Values{}, u.Query()
-		for _, name := range []string{"page_size", "page_token", "page", "per_page"} {
+		for _, name := range []string{"page_size", "page_token"} {
 			if v := from.Get(name); v != "" {
 				next.Set(name, v)
 			}
 		}
-		if next.Get("page_token") == "" && next.Get("page") == "" {
+		if next.Get("page_token") == "" {
 			return nil
 		}
 		return next

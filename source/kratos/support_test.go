@@ -175,7 +175,9 @@ func ask(t *testing.T, method, rawURL string, header http.Header) (*http.Respons
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, rawURL, nil)
 	require.NoError(t, err)
-	req.Header = header
+	if header != nil {
+		req.Header = header
+	}
 	res, err := http.DefaultTransport.RoundTrip(req)
 	require.NoError(t, err)
 	defer func() { _ = res.Body.Close() }()

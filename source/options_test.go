@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/kratos"
 )
 
 func testLog(b *syncBuffer) *slog.Logger {
@@ -145,10 +146,11 @@ func TestOpenAsksNobody(t *testing.T) {
 }
 
 func TestKindsAreTheTable(t *testing.T) {
-	require.Equal(t, []string{"oidc", "jwt", "local"}, Kinds())
+	require.Equal(t, []string{"oidc", "jwt", "kratos", "local"}, Kinds())
 	_, hash := NewAPIKey("k")
 	for i, o := range []Options{
 		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
+		{Name: "a", Kratos: &kratos.Options{URL: "https://kratos.example"}},
 		{Name: "a", Local: &LocalOptions{APIKeys: []APIKey{{ID: "k", Hash: hash, Username: "u"}}}},
 	} {
 		s, err := Open(o, Deps{})

@@ -92,6 +92,7 @@ func TestUnknownIsNotDenied(t *testing.T) {
 		"a 401 without a body":                {reply{status: 401}, session.ErrUnavailable},
 		"a 401 of somebody else's JSON":       {reply{status: 401, body: `{"error":"unauthorized"}`}, session.ErrUnavailable},
 		"an envelope that says another thing": {reply{status: 401, body: strings.Replace(unauthorized, `"code":401`, `"code":500`, 1)}, session.ErrUnavailable},
+		"an envelope in another status":       {reply{status: 404, body: unauthorized}, session.ErrUnavailable},
 		"a second factor":                     {reply{status: 403, body: fixture(t, "aal2_required.json")}, session.ErrInsufficient},
 		"another 403":                         {reply{status: 403, body: strings.Replace(fixture(t, "aal2_required.json"), secondFactorNeeded, "security_csrf_violation", 1)}, session.ErrUnavailable},
 		"404 of a wrong address":              {reply{status: 404, body: "404 page not found\n"}, session.ErrUnavailable},

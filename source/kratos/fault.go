@@ -1,7 +1,9 @@
 package kratos
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/sessionward/sessionward/session"
@@ -51,8 +53,8 @@ func (s *Source) fault(c *authority.Client, r authority.Reply) (fault, error) {
 	return f, nil
 }
 
-// denied is what an error means for the session whose credential was shown.
-func (s *Source) denied(r authority.Reply) error {
+// denied is what an error means for the session p was shown for.
+func (s *Source) denied(ctx context.Context, p proof, r authority.Reply) error {
 	f, err := s.fault(s.public, r)
 	switch {
 	case err != nil:
@@ -60,11 +62,33 @@ func (s *Source) denied(r authority.Reply) error {
 	case f.code == http.StatusUnauthorized && f.reason == undecided:
 		return authority.Unavailable("Kratos could not look up the assurance level")
 	case f.code == http.StatusUnauthorized:
-		return authority.Rejected("no active session")
+		return s.confirmed(ctx, p)
 	case f.code == http.StatusForbidden && f.id == secondFactorNeeded:
 		return s.insufficient("a second factor is needed", f.redirectTo)
 	}
 	return r.Unavailable("Kratos", s.public.Now())
+}
+
+// confirmed is what a 401 means once Kratos has been asked in another way. v1.3.1 answers 401, in the same words, when it
+// cannot read its database; the beginning of a logout tells the two apart (500), and changes nothing.
+func (s *Source) confirmed(ctx context.Context, p proof) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.logoutURL(), nil)
+	if err != nil {
+		return authority.Unavailable("the address to ask is not a URL")
+	}
+	req.Header = s.header(p)
+	direct := *s.public.HTTP()
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := direct.Do(req)
+	if err != nil {
+		return authority.ContactError(req.URL.Host, err)
+	}
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // so that the connection is used again; what it says is for the logout
+	_ = resp.Body.Close()
+	if resp.StatusCode == http.StatusOK || resp.StatusCode >= http.StatusInternalServerError {
+		return authority.Unavailable("Kratos refuses a session that it cannot say has ended: look at its database")
+	}
+	return authority.Rejected("no active session")
 }
 
 // insufficient is for a session that holds and must prove more, at page or at the login for that.

@@ -10,13 +10,13 @@ import (
 
 // fill writes the user into out. Of Kratos' identity the traits and metadata_public go further; credentials, addresses
 // and metadata_admin, which administrators' answers carry, do not.
-func (f FieldsOptions) fill(out *session.Session, identity object) {
+func (o FieldsOptions) fill(out *session.Session, identity object) {
 	out.Identity = session.Identity{
 		Subject:  identity.text("id"),
-		Username: authority.Text(authority.LookUp(identity, f.Username)),
-		Email:    authority.Text(authority.LookUp(identity, f.Email)),
-		Name:     fullName(authority.LookUp(identity, f.Name)),
-		Groups:   authority.Texts(authority.LookUp(identity, f.Groups)),
+		Username: authority.Text(authority.LookUp(identity, o.Username)),
+		Email:    authority.Text(authority.LookUp(identity, o.Email)),
+		Name:     fullName(authority.LookUp(identity, o.Name)),
+		Groups:   authority.Texts(authority.LookUp(identity, o.Groups)),
 		Claims:   map[string]any{},
 	}
 	out.Identity.EmailVerified = verified(identity, out.Identity.Email)

@@ -38,9 +38,12 @@ func (s *Source) logOutToken(ctx context.Context, p proof) error {
 	return s.gone(r, http.StatusForbidden) // a token nobody knows
 }
 
+// logoutURL is where the logout of a browser begins.
+func (s *Source) logoutURL() string { return base(s.o.URL) + "/self-service/logout/browser" }
+
 // logOutBrowser is two calls: one for a token against forged logouts, one that spends it.
 func (s *Source) logOutBrowser(ctx context.Context, p proof) error {
-	r, err := s.public.Call(ctx, authority.Question{URL: base(s.o.URL) + "/self-service/logout/browser", Header: s.header(p)})
+	r, err := s.public.Call(ctx, authority.Question{URL: s.logoutURL(), Header: s.header(p)})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (s *Source) ownCall(ctx context.Context, held *session.Session, method, pat
 		return r, err
 	}
 	if r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden {
-		return r, s.denied(r)
+		return r, s.denied(ctx, proofOf(held), r)
 	}
 	return r, nil
 }

@@ -164,3 +164,51 @@ func TestAnEndedSessionIsNotBroughtBackToLife(t *testing.T) {
 	require.NoError(t, p.Extend(t.Context(), held.SourceSessionID))
 	require.False(t, ended(), "the trap: whoever extends without asking first revives it")
 }
+
+// TestADatabaseOutageOfKratosIsNoLogout: whoami answers 401, in the words for a session that has ended, when Kratos cannot
+// read its database.
+func TestADatabaseOutageOfKratosIsNoLogout(t *testing.T) {
+	p := startPeer(t, peer.Options{})
+	s := sourceOf(t, p, nil)
+	for name, good := range map[string]session.Credential{"cookie": loginAlice(t, p), "token": login(t, p, "alice", "wonderland")} {
+		held := resolve(t, s, good)
+		mend, err := p.BreakDatabase()
+		require.NoError(t, err)
+		res, body := ask(t, http.MethodGet, p.URL()+"/sessions/whoami", s.header(proofOf(held)))
+		require.Equal(t, http.StatusUnauthorized, res.StatusCode, "the trap")
+		require.JSONEq(t, fixture(t, "unauthorized.json"), body, "the trap")
+		_, err = s.Resolve(t.Context(), good)
+		require.ErrorIs(t, err, session.ErrUnavailable, name)
+		require.NotErrorIs(t, err, session.ErrRejected, name)
+		require.ErrorIs(t, s.Health(), session.ErrUnavailable, name)
+		_, err = s.RevokeOthers(t.Context(), held)
+		require.ErrorIs(t, err, session.ErrUnavailable, name)
+		require.ErrorIs(t, s.Revoke(t.Context(), held), session.ErrUnavailable, name)
+		require.NoError(t, mend())
+		resolve(t, s, good)
+		require.NoError(t, s.Health())
+	}
+}
+
+// TestARejectionIsConfirmed: by anything but the answer of a Kratos that cannot say, or that knows the session after all.
+func TestARejectionIsConfirmed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		second reply
+		want   error
+	}{
+		"as Kratos does":     {reply{status: 401, body: `{"error":{"id":"session_inactive","code":401}}`}, session.ErrRejected},
+		"hidden by a proxy":  {reply{status: 404, body: "<html>"}, session.ErrRejected},
+		"led elsewhere":      {reply{status: 302, header: http.Header{"Location": {"http://elsewhere.invalid/"}}}, session.ErrRejected},
+		"the database fails": {reply{status: 500, body: `{"error":{"code":500,"message":"planted-trace"}}`}, session.ErrUnavailable},
+		"it is there":        {reply{status: 200, body: `{"logout_token":"planted"}`}, session.ErrUnavailable},
+	} {
+		s, asked := canned(t, map[string]reply{
+			"GET /sessions/whoami":             {status: 401, body: fixture(t, "unauthorized.json")},
+			"GET /self-service/logout/browser": tt.second,
+		}, nil)
+		_, err := s.Resolve(t.Context(), cookie("x"))
+		require.ErrorIs(t, err, tt.want, name)
+		require.NotContains(t, err.Error(), "planted", name)
+		require.Len(t, *asked, 2, name)
+	}
+}

@@ -46,7 +46,7 @@ func (s *Source) askWhoami(ctx context.Context, p proof, template string) (answe
 		return answer{}, r, err
 	}
 	if r.Status != http.StatusOK {
-		return answer{}, r, s.denied(r)
+		return answer{}, r, s.denied(ctx, p, r)
 	}
 	o, err := s.public.Object(r)
 	if err != nil {

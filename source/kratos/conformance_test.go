@@ -30,7 +30,7 @@ func TestSource_Contract(t *testing.T) {
 func contract(t *testing.T, login func(*testing.T, *peer.Peer) session.Credential) sessiontest.SourceFixture {
 	p := sharedPeer(t)
 	var log bytes.Buffer
-	o := Options{URL: p.URL(), AdminURL: p.AdminURL(), ExtendBefore: 30 * time.Minute, ClientOptions: authority.ClientOptions{Timeout: 300 * time.Millisecond}}
+	o := Options{URL: p.URL(), AdminURL: p.AdminURL(), ExtendBefore: 30 * time.Minute, ClientOptions: authority.ClientOptions{Timeout: 1500 * time.Millisecond}}
 	s, err := Open("ory", o, authority.Deps{Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)
 	var good session.Credential

@@ -105,6 +105,18 @@ func TestExtend_OnlyWhenDueAndOnce(t *testing.T) {
 	require.Equal(t, 1, p.AdminPanel().Asked())
 }
 
+// TestExtend_NotTwiceByTwoGateways: what another has extended meanwhile is left alone.
+func TestExtend_NotTwiceByTwoGateways(t *testing.T) {
+	p := startPeer(t, peer.Options{Lifespan: time.Hour})
+	s := sourceOf(t, p, func(o *Options) { o.ExtendBefore = 3 * time.Hour })
+	held := resolve(t, s, login(t, p, "alice", "wonderland"))
+	require.NoError(t, p.Extend(t.Context(), held.SourceSessionID))
+	next, err := s.Refresh(t.Context(), held)
+	require.NoError(t, err)
+	require.True(t, next.ExpiresAt.After(held.ExpiresAt))
+	require.Zero(t, p.AdminPanel().Asked())
+}
+
 func TestTokenize(t *testing.T) {
 	p := startPeer(t, peer.Options{Tokenizers: map[string]time.Duration{"gateway": time.Minute, "long": 3 * time.Hour}, Lifespan: time.Hour})
 	s := sourceOf(t, p, func(o *Options) { o.TokenizeAs = "gateway" })
@@ -127,6 +139,8 @@ func TestTokenize(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrUnsupported)
 	_, _, err = s.Tokenize(t.Context(), held, "a&b=c")
 	require.ErrorIs(t, err, session.ErrMalformed)
+	long := resolve(t, sourceOf(t, p, func(o *Options) { o.TokenizeAs = "long" }), tokenIn(session.KindHeader, held.Tokens.Access.Reveal()))
+	require.Equal(t, long.ExpiresAt, long.Tokens.ExpiresAt, "no later than the session")
 	broken := sourceOf(t, p, func(o *Options) { o.TokenizeAs = "unknown" })
 	_, err = broken.Resolve(t.Context(), tokenIn(session.KindHeader, held.Tokens.Access.Reveal()))
 	require.ErrorIs(t, err, session.ErrUnavailable, "a mistake of ours is no word about the session")

@@ -96,6 +96,7 @@ func TestAdministratorsRefusalIsNobodysLogout(t *testing.T) {
 	require.ErrorContains(t, err, "admin_token")
 	_, err = s.RevokeIDs(t.Context(), idA)
 	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.ErrorContains(t, err, "admin_token")
 	require.NoError(t, s.Health(), "the public listener is well")
 }
 

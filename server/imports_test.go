@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"cmd/demo/provider":    {},
 	"cmd/demo/application": {},
 	"cmd/peers/panel":      {},
+	"cmd/peers/vsphere":    {"cmd/peers/panel"},
 }
 
 // echoKnown are the rooms that may know echo.

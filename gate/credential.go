@@ -21,11 +21,16 @@ type places struct {
 	bearer  bool
 	headers []string
 	cookies []string
+
+	companions map[session.Place][]string // cookies that come along with a credential
 }
 
-func newPlaces(list []session.Place) places {
-	var p places
+func newPlaces(list []session.Place, companions func(session.Place) []string) places {
+	p := places{companions: map[session.Place][]string{}}
 	for _, place := range list {
+		if names := companions(place); len(names) > 0 {
+			p.companions[place] = names
+		}
 		switch place.Kind {
 		case session.KindBearer:
 			p.bearer = true
@@ -49,6 +54,13 @@ func (p *places) credential(q policy.Request) (c session.Credential, found bool,
 	c = session.Credential{Place: place, Value: session.NewSecret(value), UserAgent: q.Header.Get("User-Agent")}
 	if q.ClientIP.IsValid() {
 		c.RemoteIP = q.ClientIP.String()
+	}
+	for _, name := range p.companions[place] {
+		value, bad := cookieValue(q.Header["Cookie"], name)
+		if bad != nil {
+			return session.Credential{}, false, bad
+		}
+		c.Companions = append(c.Companions, session.Companion{Name: name, Value: session.NewSecret(value)})
 	}
 	return c, true, nil
 }

@@ -15,6 +15,11 @@ import (
 var allPlaces = newPlaces([]session.Place{
 	{Kind: session.KindCookie, Name: "__Host-sid"}, {Kind: session.KindBearer},
 	{Kind: session.KindHeader, Name: "x-api-key"}, {Kind: session.KindCookie, Name: "other"},
+}, func(p session.Place) []string {
+	if p.Kind == session.KindBearer {
+		return []string{"tenant"}
+	}
+	return nil
 })
 
 func TestCredential(t *testing.T) {
@@ -96,4 +101,21 @@ func FuzzCredential(f *testing.F) {
 			t.Fatalf("a cookie value nobody sent")
 		}
 	})
+}
+
+// A cookie comes along only where a source asks for it by name.
+func TestCompanionsOfACredential(t *testing.T) {
+	h := http.Header{"Authorization": {"Bearer t"}, "Cookie": {"tenant=a; other=b; sid=c"}}
+	c, found, bad := allPlaces.credential(policy.Request{Header: h})
+	require.Nil(t, bad)
+	require.True(t, found)
+	require.Len(t, c.Companions, 1)
+	require.Equal(t, "tenant", c.Companions[0].Name)
+	require.Equal(t, "a", c.Companions[0].Value.Reveal())
+	h.Set("Cookie", "tenant=a; tenant=b")
+	_, _, bad = allPlaces.credential(policy.Request{Header: h})
+	require.NotNil(t, bad, "two of a name")
+	h = http.Header{"Cookie": {sid + "=x; tenant=a"}}
+	c, _, _ = allPlaces.credential(policy.Request{Header: h})
+	require.Empty(t, c.Companions, "not with a credential found elsewhere")
 }

@@ -36,7 +36,7 @@ func New(o Options) (*Gate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Gate{o: o, places: newPlaces(o.Validator.Places())}, nil
+	return &Gate{o: o, places: newPlaces(o.Validator.Places(), o.Validator.Companions)}, nil
 }
 
 // Verdict is what is to be done with a request.

@@ -31,7 +31,7 @@ func (s *Site) passwordLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	username := r.PostForm.Get("username")
-	answered, err := src.VerifyPassword(r.Context(), username, session.NewSecret(r.PostForm.Get("password")), clientIP(r))
+	answered, err := s.verifyPassword(r, src, username)
 	if err == nil {
 		err = s.signIn(w, r, answered)
 	}
@@ -41,6 +41,20 @@ func (s *Site) passwordLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	s.auditLogin(r, src.Name(), username, err)
 	s.passwordRefused(w, r, src, signInPage{ReturnTo: target, Username: username}, err)
+}
+
+// verifyPassword asks src, unless this client has been refused too often: each guess costs an authority a call, and may
+// lock the account of somebody else there.
+func (s *Site) verifyPassword(r *http.Request, src session.PasswordLogin, username string) (*session.Session, error) {
+	client, _ := CanonicalRequest(r.Context())
+	if s.logins.refusals.tooMany(client.ClientIP, s.o.Now()) {
+		return nil, session.WithRetryAfter(session.ErrTooMany, refusalWindow)
+	}
+	answered, err := src.VerifyPassword(r.Context(), username, session.NewSecret(r.PostForm.Get("password")), clientIP(r))
+	if errors.Is(err, session.ErrRejected) && !errors.Is(err, session.ErrUnavailable) {
+		s.logins.refusals.note(client.ClientIP, s.o.Now())
+	}
+	return answered, err
 }
 
 // passwordRefused shows the form again where that helps. A wrong password and an unknown user look the same.

@@ -2,11 +2,15 @@ package middleware
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sessionward/sessionward/session"
 )
 
 // TestRejectFloodOfMadeUpCodes (S-123): one address cannot spend the token calls that are everybody's.
@@ -40,4 +44,24 @@ func TestRefusalsAreBounded(t *testing.T) {
 		r.note(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
 	}
 	require.LessOrEqual(t, len(r.newer)+len(r.older), 2*maxRefusers)
+}
+
+// TestRejectFloodOfGuesses: what one address may guess at an authority is bounded here, before it is asked.
+func TestRejectFloodOfGuesses(t *testing.T) {
+	door := &doorman{name: "door"}
+	h := newHouse(t, houseOptions{sources: []session.Source{door}})
+	b := h.browser()
+	guess := func(password string) int {
+		return b.post("/_session/login", url.Values{"source": {"door"}, "username": {"alice"}, "password": {password}}).StatusCode
+	}
+	for range maxRefusals {
+		require.Equal(t, http.StatusUnauthorized, guess("wrong"))
+	}
+	require.Equal(t, http.StatusTooManyRequests, guess("pw-alice"))
+	h.clock.Advance(2 * refusalWindow)
+	require.Equal(t, http.StatusSeeOther, guess("pw-alice"))
+	door.err = session.ErrUnavailable
+	for range maxRefusals + 1 {
+		require.Equal(t, http.StatusServiceUnavailable, guess("wrong"), "an outage is nobody's guess")
+	}
 }

@@ -26,4 +26,14 @@ type Credential struct {
 	// the identity of the credential.
 	UserAgent string
 	RemoteIP  string
+
+	// Companions are further cookies without which the authority does not find the session, of those a source at this
+	// place asks for (CompanionCookies). They are part of the identity of the credential.
+	Companions []Companion
+}
+
+// Companion is a cookie that comes along with a credential.
+type Companion struct {
+	Name  string
+	Value Secret
 }

@@ -155,8 +155,9 @@ func (v *Validator) newEntry(r Resolver, s *Session, now int64) *entry {
 	}
 	o := v.o.Cache
 	fresh := now + int64(o.FreshFor)
-	e.freshUntil = firstOf(fresh, end)
-	e.staleUntil = firstOf(fresh+int64(o.StaleFor), end)
+	limit := firstOf(end, unixNano(s.FreshUntil)) // that an authority cannot be reached is not for it to limit
+	e.freshUntil = firstOf(fresh, limit)
+	e.staleUntil = firstOf(fresh+int64(o.StaleFor), limit)
 	e.errorUntil = firstOf(fresh+int64(o.StaleIfError), end)
 	e.quietUntil = firstOf(e.freshUntil, e.touchAt, e.renewAt)
 	e.dropAt = max(e.staleUntil, e.errorUntil)

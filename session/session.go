@@ -54,6 +54,10 @@ type Session struct {
 	// in the place of the one that was shown (Set-Cookie, or a header of the authority's). Never stored.
 	Reissue []ReplyHeader
 
+	// FreshUntil is until when this answer may be remembered, where its authority says so; zero: as long as the cache
+	// likes. Never stored.
+	FreshUntil time.Time
+
 	// version is where a session of ours stands in the store; 0 for foreign and unsaved ones.
 	version uint64
 }

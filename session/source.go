@@ -62,6 +62,13 @@ type UserAgentBinder interface {
 	BindsUserAgent() bool
 }
 
+// CompanionCookies is a resolver that needs further cookies beside its credential. It is shown those and no others.
+type CompanionCookies interface {
+	Resolver
+	// CompanionCookies lists their names. It never changes.
+	CompanionCookies() []string
+}
+
 // Verifier is a source that wants to be asked, when a session of ours that it vouches for is looked up for a request,
 // whether that session still holds at its authority: there it can end at any time, not only at a renewal.
 type Verifier interface {

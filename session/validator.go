@@ -125,7 +125,8 @@ type Validator struct {
 	resolvers map[Place][]Resolver
 	places    []Place
 	keepers   []Keeper
-	bound     map[Place]bool // credentials found there hold for one User-Agent
+	bound     map[Place]bool     // credentials found there hold for one User-Agent
+	companion map[Place][]string // cookies that belong to the credentials found there
 	hashKey   [32]byte
 	buffers   sync.Pool // *[]byte
 
@@ -160,7 +161,7 @@ func NewValidator(o ValidatorOptions) (*Validator, error) {
 	if o.RefreshTimeout == 0 {
 		o.RefreshTimeout = DefaultRefreshTimeout
 	}
-	v := &Validator{o: o, resolvers: map[Place][]Resolver{}, bound: map[Place]bool{}, work: newBackground(o.Log)}
+	v := &Validator{o: o, resolvers: map[Place][]Resolver{}, bound: map[Place]bool{}, companion: map[Place][]string{}, work: newBackground(o.Log)}
 	_, _ = rand.Read(v.hashKey[:]) // never fails: crypto/rand ends the process instead
 	v.buffers.New = func() any { b := make([]byte, 0, 512); return &b }
 	v.answers = newCache(o.Cache.MaxEntries, o.Cache.MaxBytes)
@@ -179,6 +180,9 @@ func NewValidator(o ValidatorOptions) (*Validator, error) {
 			if b, ok := r.(UserAgentBinder); ok && b.BindsUserAgent() {
 				v.bound[p] = true
 			}
+			if cc, ok := r.(CompanionCookies); ok {
+				v.companion[p] = append(v.companion[p], cc.CompanionCookies()...)
+			}
 		}
 	}
 	return v, nil
@@ -186,6 +190,9 @@ func NewValidator(o ValidatorOptions) (*Validator, error) {
 
 // Places lists where credentials are looked for, in the order of the resolvers. The result is the caller's.
 func (v *Validator) Places() []Place { return slices.Clone(v.places) }
+
+// Companions lists the cookies that belong to a credential found at p. The result is the caller's.
+func (v *Validator) Companions(p Place) []string { return slices.Clone(v.companion[p]) }
 
 // Validate says whose credential c is. ErrRejected: an authority said no, or nobody recognises it. ErrUnavailable:
 // nobody could say. It waits no longer than ctx; what it asked for goes on and is remembered for the next request.
@@ -240,7 +247,14 @@ func (v *Validator) key(c *Credential) cacheKey {
 		b = append(b, field...)
 	}
 	if len(v.bound) > 0 && v.bound[c.Place] {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(c.UserAgent)))
 		b = append(b, c.UserAgent...)
+	}
+	for _, companion := range c.Companions {
+		for _, field := range [...]string{companion.Name, companion.Value.Reveal()} {
+			b = binary.BigEndian.AppendUint32(b, uint32(len(field)))
+			b = append(b, field...)
+		}
 	}
 	sum := sha256.Sum256(b)
 	clear(b)

@@ -156,3 +156,51 @@ func TestValidator_InsufficientIsNotRemembered(t *testing.T) {
 	}
 	require.EqualValues(t, 2, src.questions.Load())
 }
+
+func TestValidator_AnAuthorityLimitsHowLongItsAnswerIsRemembered(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	src := &scripted{name: "corp"}
+	src.resolve = func(_ context.Context, c Credential) (*Session, error) {
+		s := answer(c.Value.Reveal())
+		s.FreshUntil = now.Add(2 * time.Second)
+		return s, nil
+	}
+	v := newTestValidator(t, ValidatorOptions{Resolvers: []Resolver{src}, Now: func() time.Time { return now }, Cache: CacheOptions{StaleIfError: time.Minute}})
+	ask := func() (Answer, error) { return v.Validate(t.Context(), bearer("t")) }
+	_, err := ask()
+	require.NoError(t, err)
+	now = now.Add(time.Second)
+	a, err := ask()
+	require.NoError(t, err)
+	require.Equal(t, Hit, a.Freshness)
+	now = now.Add(time.Second)
+	a, err = ask()
+	require.NoError(t, err)
+	require.Equal(t, Miss, a.Freshness, "neither fresh nor stale after that")
+	now = now.Add(3 * time.Second)
+	src.resolve = func(context.Context, Credential) (*Session, error) { return nil, ErrUnavailable }
+	a, err = ask()
+	require.NoError(t, err)
+	require.Equal(t, Stale, a.Freshness, "whether it is served in an outage is for the operator to say")
+}
+
+// companioned needs another cookie beside its own.
+type companioned struct{ scripted }
+
+func (*companioned) CompanionCookies() []string { return []string{"tenant"} }
+
+func TestValidator_ACredentialIsRememberedWithItsCompanions(t *testing.T) {
+	src := &companioned{scripted{name: "corp"}}
+	src.resolve = func(_ context.Context, c Credential) (*Session, error) {
+		return answer(c.Value.Reveal() + "@" + c.Companions[0].Value.Reveal()), nil
+	}
+	v := newTestValidator(t, ValidatorOptions{Resolvers: []Resolver{src}})
+	require.Equal(t, []string{"tenant"}, v.Companions(Place{Kind: KindBearer}))
+	for _, tenant := range []string{"a", "b"} {
+		c := bearer("t")
+		c.Companions = []Companion{{Name: "tenant", Value: NewSecret(tenant)}}
+		a, err := v.Validate(t.Context(), c)
+		require.NoError(t, err)
+		require.Equal(t, "t@"+tenant, a.Session.ID)
+	}
+}

@@ -5,20 +5,15 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/password"
 )
 
 const (
-	minBcryptCost  = 10
-	maxBcryptCost  = 16 // one comparison beyond takes seconds
-	maxHtpasswd    = 16 << 20
-	maxUsername    = 128
-	bcryptHashSize = 60
+	maxHtpasswd = 16 << 20
+	maxUsername = 128
 )
 
 // passwords is an htpasswd file read whole: user to bcrypt hash.
@@ -59,7 +54,7 @@ func (p *passwords) add(user, hash string, folded map[string]bool) error {
 	if folded[strings.ToLower(user)] {
 		return fmt.Errorf("%w: the user stands twice, or twice but for upper and lower case: keep one", session.ErrMalformed)
 	}
-	cost, err := bcryptCost(hash)
+	cost, err := password.BcryptCost(hash)
 	if err != nil {
 		return err
 	}
@@ -68,26 +63,10 @@ func (p *passwords) add(user, hash string, folded map[string]bool) error {
 	return nil
 }
 
-// bcryptCost returns the cost of a hash that is accepted.
-func bcryptCost(hash string) (int, error) {
-	known := slices.ContainsFunc([]string{"$2a$", "$2b$", "$2y$"}, func(p string) bool { return strings.HasPrefix(hash, p) })
-	if !known || len(hash) != bcryptHashSize {
-		return 0, fmt.Errorf("%w: only bcrypt hashes are accepted: make it with htpasswd -B", session.ErrMalformed)
-	}
-	cost, err := bcrypt.Cost([]byte(hash))
-	if err != nil || strings.Trim(hash[7:], "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != "" {
-		return 0, fmt.Errorf("%w: the bcrypt hash is damaged: make it again with htpasswd -B", session.ErrMalformed)
-	}
-	if cost < minBcryptCost || cost > maxBcryptCost {
-		return 0, fmt.Errorf("%w: bcrypt cost %d is not between %d and %d: make it again with htpasswd -B -C 12", session.ErrMalformed, cost, minBcryptCost, maxBcryptCost)
-	}
-	return cost, nil
-}
-
 // makeMocks writes hashes that no known password has, for work that must look like a comparison.
 func (p *passwords) makeMocks() {
-	p.max = max(p.max, minBcryptCost)
-	for cost := minBcryptCost; cost <= p.max; cost++ {
+	p.max = max(p.max, password.MinBcryptCost)
+	for cost := password.MinBcryptCost; cost <= p.max; cost++ {
 		p.mock[cost] = fmt.Appendf(nil, "$2a$%02d$%s%s", cost, strings.Repeat("x", 22), strings.Repeat("y", 31))
 	}
 }

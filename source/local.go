@@ -15,6 +15,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/password"
 )
 
 const (
@@ -34,8 +35,8 @@ type Local struct {
 	file    *passwordFile // nil: no passwords
 	users   map[string]LocalUser
 	keys    map[string]*apiKey
-	perUser *attempts
-	perIP   *attempts
+	perUser *password.Attempts
+	perIP   *password.Attempts
 
 	compare func(hash, password []byte) error // bcrypt
 	slots   chan struct{}                     // comparisons at a time
@@ -44,15 +45,15 @@ type Local struct {
 
 func openLocal(o Options, d Deps) (session.Source, error) {
 	opts := o.Local
-	window := cmp.Or(opts.FailureWindow, defaultWindow)
+	window := cmp.Or(opts.FailureWindow, password.DefaultWindow)
 	l := &Local{
 		name:    o.Name,
 		header:  http.CanonicalHeaderKey(cmp.Or(opts.APIKeyHeader, defaultKeyHeader)),
 		now:     d.Now,
 		users:   map[string]LocalUser{},
 		keys:    readAPIKeys(opts.APIKeys),
-		perUser: newAttempts(cmp.Or(opts.MaxFailuresPerUser, defaultPerUser), window, d.Now),
-		perIP:   newAttempts(cmp.Or(opts.MaxFailuresPerIP, defaultPerIP), window, d.Now),
+		perUser: password.NewAttempts(cmp.Or(opts.MaxFailuresPerUser, password.DefaultPerUser), window, d.Now),
+		perIP:   password.NewAttempts(cmp.Or(opts.MaxFailuresPerIP, password.DefaultPerIP), window, d.Now),
 		compare: bcrypt.CompareHashAndPassword,
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
@@ -95,7 +96,7 @@ func (l *Local) HasPasswords() bool { return l.file != nil }
 // VerifyPassword implements session.PasswordLogin. A wrong password, an unknown user and a name or password that
 // cannot be one cost the same work. Failures are counted for the user, whatever the case it is written in and whether
 // it exists or not, and for the client's address; after too many both wait, longer each time.
-func (l *Local) VerifyPassword(ctx context.Context, username string, password session.Secret, clientIP string) (_ *session.Session, err error) {
+func (l *Local) VerifyPassword(ctx context.Context, username string, given session.Secret, clientIP string) (_ *session.Session, err error) {
 	defer authority.Wrap(&err, "local "+l.name, "verify password")
 	if l.file == nil {
 		return nil, fmt.Errorf("%w: no htpasswd_file is configured", session.ErrUnsupported)
@@ -104,7 +105,7 @@ func (l *Local) VerifyPassword(ctx context.Context, username string, password se
 	if err != nil {
 		return nil, err
 	}
-	right, err := l.check(ctx, username, password.Reveal())
+	right, err := l.check(ctx, username, given.Reveal())
 	done(right, err)
 	switch {
 	case err != nil:
@@ -125,54 +126,50 @@ func (l *Local) VerifyPassword(ctx context.Context, username string, password se
 
 // admit counts an attempt for the client's address and the user. done takes it back unless it failed.
 func (l *Local) admit(username, clientIP string) (done func(right bool, err error), err error) {
-	ip, user := clientKey(clientIP), strings.ToLower(username)
+	ip, user := password.ClientKey(clientIP), strings.ToLower(username)
 	if ip != "" {
-		if wait := l.perIP.begin(ip); wait > 0 {
-			return nil, tooMany("this client", wait)
+		if wait := l.perIP.Begin(ip); wait > 0 {
+			return nil, password.TooMany("this client", wait)
 		}
 	}
 	counted := validUsername(username) // other names cannot exist, and would only fill the table
 	if counted {
-		if wait := l.perUser.begin(user); wait > 0 {
-			l.perIP.undo(ip)
-			return nil, tooMany("this user", wait)
+		if wait := l.perUser.Begin(user); wait > 0 {
+			l.perIP.Undo(ip)
+			return nil, password.TooMany("this user", wait)
 		}
 	}
 	return func(right bool, err error) {
 		if right || err != nil {
-			l.perIP.undo(ip)
+			l.perIP.Undo(ip)
 		}
 		switch {
 		case counted && right:
-			l.perUser.forget(user)
+			l.perUser.Forget(user)
 		case counted && err != nil:
-			l.perUser.undo(user)
+			l.perUser.Undo(user)
 		}
 	}, nil
 }
 
-func tooMany(who string, wait time.Duration) error {
-	return session.WithRetryAfter(fmt.Errorf("%w: %s has to wait", session.ErrTooMany, who), wait)
-}
-
 // check compares in constant work: each call computes as much as one comparison at the highest cost in the file,
 // whoever asks.
-func (l *Local) check(ctx context.Context, username, password string) (bool, error) {
+func (l *Local) check(ctx context.Context, username, given string) (bool, error) {
 	if err := l.acquire(ctx); err != nil {
 		return false, err
 	}
 	defer func() { <-l.slots }()
 	users := l.file.current()
-	possible := password != "" && len(password) <= maxBcryptPassword
-	given := []byte(password[:min(len(password), maxBcryptPassword)])
+	possible := given != "" && len(given) <= maxBcryptPassword
+	clipped := []byte(given[:min(len(given), maxBcryptPassword)])
 	hash, known := users.hash[username]
 	if !known {
-		_ = l.compare(users.mock[users.max], given)
+		_ = l.compare(users.mock[users.max], clipped)
 		return false, nil
 	}
-	right := l.compare(hash, given) == nil
+	right := l.compare(hash, clipped) == nil
 	for cost := users.cost[username]; cost < users.max; cost++ {
-		_ = l.compare(users.mock[cost], given) // 2^c + 2^c + 2^(c+1) + … = 2^max
+		_ = l.compare(users.mock[cost], clipped) // 2^c + 2^c + 2^(c+1) + … = 2^max
 	}
 	return right && possible, nil
 }
@@ -181,7 +178,7 @@ func (l *Local) check(ctx context.Context, username, password string) (bool, err
 func (l *Local) acquire(ctx context.Context) error {
 	if l.waiting.Add(1) > maxWaiting {
 		l.waiting.Add(-1)
-		return tooMany("everybody", time.Second)
+		return password.TooMany("everybody", time.Second)
 	}
 	defer l.waiting.Add(-1)
 	if ctx.Err() != nil {

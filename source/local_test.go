@@ -16,13 +16,14 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/session/sessiontest"
+	"github.com/sessionward/sessionward/source/password"
 )
 
 const alicePassword = "planted-password"
 
 // aliceHash is made once: bcrypt is slow on purpose.
 var aliceHash = sync.OnceValue(func() string {
-	h, err := bcrypt.GenerateFromPassword([]byte(alicePassword), minBcryptCost)
+	h, err := bcrypt.GenerateFromPassword([]byte(alicePassword), password.MinBcryptCost)
 	if err != nil {
 		panic(err)
 	}
@@ -130,7 +131,7 @@ func TestUsernamesAreExact(t *testing.T) {
 
 func TestPasswordsBcryptWouldCutAreRefused(t *testing.T) {
 	long := strings.Repeat("p", 72)
-	h, err := bcrypt.GenerateFromPassword([]byte(long), minBcryptCost)
+	h, err := bcrypt.GenerateFromPassword([]byte(long), password.MinBcryptCost)
 	require.NoError(t, err)
 	f := newLocal(t)
 	f.write("alice:" + string(h) + "\n")
@@ -230,31 +231,6 @@ func TestGuessesAtOnceCannotSlipThrough(t *testing.T) {
 	count := 0
 	tried.Range(func(any, any) bool { count++; return true })
 	require.Equal(t, 5, count)
-}
-
-func TestAttemptsAreBounded(t *testing.T) {
-	clock := sessiontest.NewClock(startOfTest())
-	a := newAttempts(5, time.Minute, clock.Now)
-	for i := range maxAttemptKeys + 1000 {
-		a.begin(fmt.Sprint("user", i))
-	}
-	require.Len(t, a.keys, maxAttemptKeys)
-	require.Equal(t, maxAttemptKeys, a.order.Len())
-	require.Contains(t, a.keys, fmt.Sprint("user", maxAttemptKeys+999))
-	require.NotContains(t, a.keys, "user0", "the oldest went")
-}
-
-func TestFailuresAreForgottenAfterTheWindow(t *testing.T) {
-	clock := sessiontest.NewClock(startOfTest())
-	a := newAttempts(5, time.Minute, clock.Now)
-	for range 4 {
-		require.Zero(t, a.begin("u"))
-	}
-	clock.Advance(time.Minute)
-	for range 5 {
-		require.Zero(t, a.begin("u"))
-	}
-	require.NotZero(t, a.begin("u"))
 }
 
 func TestComparisonsAreBounded(t *testing.T) {
@@ -382,7 +358,7 @@ func FuzzHtpasswd(f *testing.F) {
 			require.True(t, validUsername(user))
 			cost, err := bcrypt.Cost(hash)
 			require.NoError(t, err)
-			require.True(t, cost >= minBcryptCost && cost <= p.max && p.max <= maxBcryptCost)
+			require.True(t, cost >= password.MinBcryptCost && cost <= p.max && p.max <= password.MaxBcryptCost)
 			require.NotNil(t, p.mock[cost])
 		}
 	})

@@ -28,6 +28,17 @@ func DecodeObject(data []byte) (map[string]any, error) {
 	return object, nil
 }
 
+// DecodeDocument is DecodeObject for answers whose shape is not known before: any JSON value may be the whole of it, and
+// numbers are json.Number, so that an id beyond 2^53 is not rounded into somebody else's.
+func DecodeDocument(data []byte) (any, error) {
+	if !utf8.Valid(data) || !json.Valid(data) {
+		return nil, errors.New("not JSON")
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	return decodeValue(d, 0)
+}
+
 func decodeValue(d *json.Decoder, depth int) (any, error) {
 	t, err := d.Token()
 	if err != nil {

@@ -25,3 +25,18 @@ func TestDecodeObject(t *testing.T) {
 		require.Error(t, err, bad)
 	}
 }
+
+func TestDecodeDocument(t *testing.T) {
+	for text, want := range map[string]any{
+		`null`: nil, `true`: true, `"a"`: "a", `[1,{"a":2}]`: []any{json.Number("1"), map[string]any{"a": json.Number("2")}},
+		`9007199254740993`: json.Number("9007199254740993"),
+	} {
+		got, err := DecodeDocument([]byte(text))
+		require.NoError(t, err, text)
+		require.Equal(t, want, got)
+	}
+	for _, bad := range []string{``, `[`, `1 2`, `[{"a":1,"a":2}]`, "\"\xff\"", strings.Repeat("[", maxJSONDepth+1) + strings.Repeat("]", maxJSONDepth+1)} {
+		_, err := DecodeDocument([]byte(bad))
+		require.Error(t, err, bad)
+	}
+}

@@ -1,25 +1,32 @@
-package source
+package password
 
 import (
 	"container/list"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/sessionward/sessionward/session"
 )
 
 const (
 	maxAttemptKeys = 10_000
 	firstWait      = 30 * time.Second
 	maxWait        = 15 * time.Minute
-	defaultWindow  = 5 * time.Minute
-	defaultPerUser = 5
-	defaultPerIP   = 20
 )
 
-// attempts counts failed attempts per key and makes their makers wait. An attempt is counted when it begins and taken
+// How many wrong passwords there may be, and for how long they are counted, where nothing else is configured.
+const (
+	DefaultWindow  = 5 * time.Minute
+	DefaultPerUser = 5
+	DefaultPerIP   = 20
+)
+
+// Attempts counts failed attempts per key and makes their makers wait. An attempt is counted when it begins and taken
 // back when it succeeds, so that many at once cannot slip through together. Bounded: the key touched longest ago goes
 // first.
-type attempts struct {
+type Attempts struct {
 	limit  int
 	window time.Duration
 	now    func() time.Time
@@ -36,12 +43,13 @@ type attempt struct {
 	until time.Time // no attempt before
 }
 
-func newAttempts(limit int, window time.Duration, now func() time.Time) *attempts {
-	return &attempts{limit: limit, window: window, now: now, keys: map[string]*list.Element{}, order: list.New()}
+// NewAttempts returns an empty count: after limit failures within window whoever makes them has to wait.
+func NewAttempts(limit int, window time.Duration, now func() time.Time) *Attempts {
+	return &Attempts{limit: limit, window: window, now: now, keys: map[string]*list.Element{}, order: list.New()}
 }
 
-// begin counts an attempt under key. When the key has to wait it returns how long, and counts nothing.
-func (a *attempts) begin(key string) (wait time.Duration) {
+// Begin counts an attempt under key. When the key has to wait it returns how long, and counts nothing.
+func (a *Attempts) Begin(key string) (wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
@@ -59,8 +67,8 @@ func (a *attempts) begin(key string) (wait time.Duration) {
 	return 0
 }
 
-// undo takes back one attempt that was not a failure.
-func (a *attempts) undo(key string) {
+// Undo takes back one attempt that was not a failure.
+func (a *Attempts) Undo(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	el, ok := a.keys[key]
@@ -74,8 +82,8 @@ func (a *attempts) undo(key string) {
 	}
 }
 
-// forget drops key: whoever it was has proven who they are.
-func (a *attempts) forget(key string) {
+// Forget drops key: whoever it was has proven who they are.
+func (a *Attempts) Forget(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if el, ok := a.keys[key]; ok {
@@ -85,7 +93,7 @@ func (a *attempts) forget(key string) {
 }
 
 // entry returns the entry of key, as the newest. a.mu is held.
-func (a *attempts) entry(key string, now time.Time) *attempt {
+func (a *Attempts) entry(key string, now time.Time) *attempt {
 	if el, ok := a.keys[key]; ok {
 		a.order.MoveToFront(el)
 		e := el.Value.(*attempt)
@@ -104,8 +112,8 @@ func (a *attempts) entry(key string, now time.Time) *attempt {
 	return e
 }
 
-// clientKey is the address attempts are counted under: an IPv6 client has a whole /64 to choose from.
-func clientKey(ip string) string {
+// ClientKey is the address attempts are counted under: an IPv6 client has a whole /64 to choose from.
+func ClientKey(ip string) string {
 	addr, err := netip.ParseAddr(ip)
 	if err != nil {
 		return ip
@@ -116,4 +124,9 @@ func clientKey(ip string) string {
 	}
 	prefix, _ := addr.Prefix(64) // 64 bits are always there
 	return prefix.String()
+}
+
+// TooMany is the error for somebody who has to wait.
+func TooMany(who string, wait time.Duration) error {
+	return session.WithRetryAfter(fmt.Errorf("%w: %s has to wait", session.ErrTooMany, who), wait)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/vsphere"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -27,9 +28,10 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-	OIDC  *OIDCOptions  `yaml:"oidc,omitempty"`
-	JWT   *JWTOptions   `yaml:"jwt,omitempty"`
-	Local *LocalOptions `yaml:"local,omitempty"`
+	OIDC    *OIDCOptions     `yaml:"oidc,omitempty"`
+	JWT     *JWTOptions      `yaml:"jwt,omitempty"`
+	VSphere *vsphere.Options `yaml:"vsphere,omitempty"`
+	Local   *LocalOptions    `yaml:"local,omitempty"`
 }
 
 // Deps are what a source needs from the program around it.
@@ -58,6 +60,9 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
+		{"vsphere", o.VSphere != nil, o.VSphere.Check, func(o Options, d Deps) (session.Source, error) {
+			return vsphere.Open(o.Name, *o.VSphere, d.authority())
+		}, o.VSphere.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
 }

@@ -13,6 +13,8 @@ type Options struct {
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 	// MaxLifetime ends sessions whatever they do; 0: never.
 	MaxLifetime time.Duration `yaml:"max_lifetime"`
+	// TouchEvery is how often use of a session is written down; 0: each time, as a vCenter does.
+	TouchEvery time.Duration `yaml:"touch_every"`
 	// BearerTTL and HolderTTL are the longest lives of the tokens that are issued; 0: 5m and 720h, as a vCenter does.
 	BearerTTL time.Duration `yaml:"bearer_ttl"`
 	HolderTTL time.Duration `yaml:"holder_ttl"`

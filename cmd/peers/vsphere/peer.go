@@ -166,6 +166,8 @@ func (p *Peer) touch(id string) (held, bool) {
 		p.vcenter.remove(id)
 		return held{}, false
 	}
-	h.accessed = now
+	if now.Sub(h.accessed) >= p.opts.TouchEvery {
+		h.accessed = now
+	}
 	return *h, true
 }

@@ -1,7 +1,9 @@
 package vsphere
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -166,8 +168,8 @@ func (s *Source) remove(ctx context.Context, id session.Secret) error {
 		return err
 	}
 	if r.Status == http.StatusOK || r.Status == http.StatusNoContent {
-		if len(r.Body) > 0 && r.Body[0] == '<' {
-			return s.client.Nonsense("the answer is a page")
+		if body := bytes.TrimSpace(r.Body); len(body) > 0 && !json.Valid(body) {
+			return s.client.Nonsense("the answer is not the API's")
 		}
 		s.client.Understood()
 		return nil

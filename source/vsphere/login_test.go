@@ -1,8 +1,13 @@
 package vsphere
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
+	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -134,6 +139,123 @@ func TestFailedLoginLeavesNoSession(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrUnavailable)
 	require.Equal(t, 1, w.peer.Logins())
 	require.Empty(t, w.peer.Sessions())
+}
+
+// between puts a handler between a source and its vCenter: it answers, or says false and the vCenter does.
+func (w *world) between(handle func(http.ResponseWriter, *http.Request) bool, change ...func(*Options)) *Source {
+	w.t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !handle(rw, r) {
+			w.peer.ServeHTTP(rw, r)
+		}
+	}))
+	w.t.Cleanup(server.Close)
+	return w.open(append(change, func(o *Options) { o.URL = server.URL })...)
+}
+
+// What contradicts itself is no refusal: neither a session that ends while it is made, nor a renewed token that is refused.
+func TestContradictionsDenyNobody(t *testing.T) {
+	w := newWorld(t, peer.Options{})
+	s := w.between(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet {
+			w.peer.End(r.Header.Get(sessionHeader))
+		}
+		return false
+	})
+	_, err := s.VerifyPassword(t.Context(), user, session.NewSecret(password), "")
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.NotErrorIs(t, err, session.ErrRejected)
+
+	refuse := false
+	s = w.between(func(rw http.ResponseWriter, r *http.Request) bool {
+		if refuse && r.Method == http.MethodPost && r.URL.Path == apiPath {
+			rw.WriteHeader(http.StatusUnauthorized)
+			return true
+		}
+		return false
+	}, withKey(t))
+	ours, err := s.VerifyPassword(t.Context(), user, session.NewSecret(password), "")
+	require.NoError(t, err)
+	refuse = true
+	_, err = s.Refresh(t.Context(), ours)
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.NotErrorIs(t, err, session.ErrRejected)
+}
+
+func TestRenewedTokenOfAnotherUserIsNotTaken(t *testing.T) {
+	w := newWorld(t, peer.Options{}, withKey(t))
+	s := w.mustLogin()
+	s.Identity.Subject = "mallory@vsphere.local"
+	_, err := w.Refresh(t.Context(), s)
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.NotErrorIs(t, err, session.ErrRejected)
+	require.Equal(t, []string{s.Tokens.Access.Reveal()}, w.peer.Sessions(), "and its session is not left behind")
+}
+
+func TestLogoutDuringNonsenseIsNoLogout(t *testing.T) {
+	w := newWorld(t, peer.Options{}, func(o *Options) { o.Timeout = 300 * time.Millisecond })
+	s := w.mustLogin()
+	for _, mode := range append(panel.Nonsense(), panel.Down, panel.Failing, panel.Stall, panel.Drip) {
+		w.peer.Panel().Set(mode)
+		require.ErrorIs(t, w.Revoke(t.Context(), s), session.ErrUnavailable, mode)
+		w.peer.Panel().Set(panel.Up)
+		require.NoError(t, w.Verify(t.Context(), s))
+	}
+	require.NoError(t, w.Revoke(t.Context(), s))
+	require.NoError(t, w.Revoke(t.Context(), &session.Session{}), "nothing to end")
+}
+
+// A token service that moved is looked up again as soon as the old one does not answer.
+func TestTokenServiceThatMovedIsFoundAgain(t *testing.T) {
+	w := newWorld(t, peer.Options{}, samlLogin)
+	dead := httptest.NewServer(nil)
+	dead.Close()
+	w.peer.Register(peer.Service{URL: dead.URL + "/sts"}, peer.Service{})
+	_, err := w.login()
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	w.peer.Register(peer.Service{}, peer.Service{})
+	_, err = w.login()
+	require.NoError(t, err)
+}
+
+// A pinned host is bounded like every other.
+func TestPinnedReplyIsBounded(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "sessionward", r.UserAgent())
+		_, _ = rw.Write(make([]byte, maxReply+1))
+	}))
+	t.Cleanup(server.Close)
+	client := http.Client{Transport: newPinned([]*x509.Certificate{server.Certificate()}, time.Second)}
+	res, err := client.Get(server.URL)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	_, err = io.ReadAll(res.Body)
+	require.Error(t, err)
+}
+
+// A certificate of the register may be that of an authority: it then vouches for its own names alone.
+func TestPinnedAuthority(t *testing.T) {
+	server := httptest.NewTLSServer(nil) // its certificate names 127.0.0.1 and example.com, and may sign
+	t.Cleanup(server.Close)
+	get := func(name string) error {
+		transport := newPinned([]*x509.Certificate{server.Certificate()}, time.Second)
+		state := tls.ConnectionState{PeerCertificates: []*x509.Certificate{newLeaf(t, server, "sso.example")}, ServerName: name}
+		return transport.next.TLSClientConfig.VerifyConnection(state)
+	}
+	require.NoError(t, get("sso.example"))
+	require.Error(t, get("other.example"))
+}
+
+// newLeaf is a certificate for name, signed by that of server.
+func newLeaf(t *testing.T, server *httptest.Server, name string) *x509.Certificate {
+	t.Helper()
+	template := x509.Certificate{SerialNumber: big.NewInt(9), DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour)}
+	pair := newPair(t)
+	der, err := x509.CreateCertificate(rand.Reader, &template, server.Certificate(), &pair.PrivateKey.(*rsa.PrivateKey).PublicKey, server.TLS.Certificates[0].PrivateKey)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return leaf
 }
 
 func TestTokenLogin(t *testing.T) {

@@ -364,3 +364,25 @@ func TestDocumentOfAnotherAccountIsRefused(t *testing.T) {
 	_, err = w.Resolve(t.Context(), cookie(raw))
 	require.ErrorIs(t, err, session.ErrRejected)
 }
+
+func TestStoreThatIsFullIsNotIll(t *testing.T) {
+	o := nativeOptions(t)
+	o.Native.MaxSessions = 1
+	w := openNativeWorld(t, o)
+	raw := w.token(t)
+	_, err := w.VerifyPassword(t.Context(), "alice", session.NewSecret(wonder), address)
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.NoError(t, w.Health(), "who is in stays in")
+	_, err = w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+}
+
+func TestPasswordsThatBcryptWouldCutAreRefused(t *testing.T) {
+	w := openNativeWorld(t, nativeOptions(t))
+	w.native.gate.compare = func(_, _ []byte) error { return nil }
+	for length, want := range map[int]bool{0: false, 1: true, maxBcryptPassword: true, maxBcryptPassword + 1: false} {
+		e, err := w.native.gate.check(t.Context(), w.native.accounts.current(), "alice", strings.Repeat("x", length))
+		require.NoError(t, err)
+		require.Equal(t, want, e != nil, length)
+	}
+}

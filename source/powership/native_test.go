@@ -386,3 +386,29 @@ func TestPasswordsThatBcryptWouldCutAreRefused(t *testing.T) {
 		require.Equal(t, want, e != nil, length)
 	}
 }
+
+func TestTokensOfThePreviousSecret(t *testing.T) {
+	o := nativeOptions(t)
+	o.Native.StoreFile = t.TempDir() + "/sessions.db"
+	w := openNativeWorld(t, o)
+	raw := w.token(t)
+	require.NoError(t, w.Close())
+
+	o.Native.Secret = session.NewSecret("another secret of at least thirty-two bytes")
+	w = openNativeWorld(t, o)
+	_, err := w.Resolve(t.Context(), cookie(raw))
+	require.ErrorIs(t, err, TokenVerificationFailed)
+	require.NoError(t, w.Close())
+
+	o.Native.PreviousSecret = session.NewSecret(secret)
+	w = openNativeWorld(t, o)
+	_, err = w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+	w.clock.advance(time.Hour)
+	s, err := w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+	_, err = verifySignature(s.Tokens.Access.Reveal(), o.Native.Secret)
+	require.NoError(t, err, "new tokens are signed with the new secret")
+	_, err = w.Logout(t.Context(), &Request{AuthToken: raw, User: &Account{ID: vectorAccount}})
+	require.NoError(t, err)
+}

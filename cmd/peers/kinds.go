@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/sessionward/sessionward/cmd/peers/powership"
 	"github.com/sessionward/sessionward/cmd/peers/secretserver"
 )
 
@@ -26,7 +27,19 @@ type standIn struct {
 func kinds() []kind {
 	return []kind{
 		{"secretserver", "Thycotic / Delinea Secret Server: OAuth2 tokens, users/current, sessions (a fake)", openSecretServer},
+		{"powership", "an application with Powership accounts, asked over HTTP: logins, exchanges, logouts (a fake)", openPowership},
 	}
+}
+
+func openPowership(base string) (standIn, error) {
+	p, err := powership.New(powership.Options{})
+	return standIn{
+		handler: p, users: "alice / wonderland",
+		try: []string{
+			`curl -d '{"username":"alice","password":"wonderland","request":{"requestIp":"127.0.0.1","userAgent":"curl"}}' ` + base + "/sessions/login",
+			`curl -d '{"authToken":"TOKEN","requestIp":"127.0.0.1","userAgent":"curl"}' ` + base + "/sessions/handle-request",
+		},
+	}, err
 }
 
 func openSecretServer(base string) (standIn, error) {

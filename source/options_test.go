@@ -15,6 +15,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/kratos"
+	"github.com/sessionward/sessionward/source/secretserver"
 )
 
 func testLog(b *syncBuffer) *slog.Logger {
@@ -146,11 +147,13 @@ func TestOpenAsksNobody(t *testing.T) {
 }
 
 func TestKindsAreTheTable(t *testing.T) {
-	require.Equal(t, []string{"oidc", "jwt", "kratos", "local"}, Kinds())
+	require.Equal(t, []string{"oidc", "jwt", "introspection", "http", "kratos", "secretserver", "local"}, Kinds())
 	_, hash := NewAPIKey("k")
 	for i, o := range []Options{
 		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
+		{Name: "a", Introspection: goodIntrospection()}, {Name: "a", HTTP: goodHTTP()},
 		{Name: "a", Kratos: &kratos.Options{URL: "https://kratos.example"}},
+		{Name: "a", SecretServer: &secretserver.Options{URL: "https://vault.example.com"}},
 		{Name: "a", Local: &LocalOptions{APIKeys: []APIKey{{ID: "k", Hash: hash, Username: "u"}}}},
 	} {
 		s, err := Open(o, Deps{})
@@ -191,12 +194,16 @@ func TestEveryOptionHasAYAMLName(t *testing.T) {
 		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 			typ = typ.Elem()
 		}
-		if typ.Kind() != reflect.Struct || !strings.HasSuffix(typ.PkgPath(), "/source") {
+		if typ.Kind() != reflect.Struct || !strings.Contains(typ.PkgPath(), "/source") {
 			return
 		}
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if f.Anonymous && f.Tag.Get("yaml") == ",inline" {
+				walk(f.Type)
+				continue
+			}
 			require.Regexp(t, "^[a-z_0-9]+$", name, "%s.%s", typ, f.Name)
 			walk(f.Type)
 		}

@@ -128,7 +128,7 @@ func TestLogout_RefusalsAndNonsense(t *testing.T) {
 		"a proxy's refusal": {
 			reply{status: 403, body: "<html>"}, reply{status: 401, body: "<html>"}, reply{}, session.ErrUnavailable, session.ErrUnavailable,
 		},
-		"no token": {reply{status: 400, body: `{"error":{"code":400}}`}, reply{status: 200, body: `{}`}, reply{}, session.ErrUnavailable, session.ErrUnavailable},
+		"no token": {reply{status: 400, body: `{"error":{"code":400}}`}, reply{status: 200, body: `{}`}, reply{status: 204}, session.ErrUnavailable, session.ErrUnavailable},
 		"the token does not fit": {
 			reply{status: 200, body: `{}`}, reply{status: 200, body: `{"logout_token":"x"}`}, reply{status: 403, body: unknown}, session.ErrUnavailable, session.ErrUnavailable,
 		},

@@ -18,11 +18,13 @@ const module = "github.com/sessionward/sessionward"
 var allowed = map[string][]string{
 	"session":                {},
 	"session/sessiontest":    {"session"},
-	"source":                 {"session", "source/authority", "source/password", "source/kratos", "source/secretserver"},
+	"source":                 {"session", "source/authority", "source/password", "source/secretserver", "source/powership", "source/kratos", "source/vsphere"},
 	"source/password":        {"session"},
 	"source/authority":       {"session"},
-	"source/kratos":          {"session", "source/authority"},
 	"source/secretserver":    {"session", "source/authority"},
+	"source/powership":       {"session", "source/authority", "source/password"},
+	"source/kratos":          {"session", "source/authority"},
+	"source/vsphere":         {"session", "source/authority"},
 	"store":                  {"session"},
 	"policy":                 {"session"},
 	"identity":               {"session"},
@@ -38,8 +40,10 @@ var allowed = map[string][]string{
 	"cmd/demo/application":   {},
 	"cmd/peers":              {"cmd/peers/kratos", "cmd/peers/secretserver"},
 	"cmd/peers/panel":        {},
-	"cmd/peers/whoami":       {"cmd/peers/panel"},
+	"cmd/peers/powership":    {"cmd/peers/panel"},
 	"cmd/peers/kratos":       {"cmd/peers/panel"},
+	"cmd/peers/vsphere":      {"cmd/peers/panel"},
+	"cmd/peers/whoami":       {"cmd/peers/panel"},
 	"cmd/peers/secretserver": {"cmd/peers/panel"},
 }
 

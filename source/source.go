@@ -21,7 +21,9 @@ import (
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
 	"github.com/sessionward/sessionward/source/kratos"
+	"github.com/sessionward/sessionward/source/powership"
 	"github.com/sessionward/sessionward/source/secretserver"
+	"github.com/sessionward/sessionward/source/vsphere"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -34,7 +36,9 @@ type Options struct {
 	Introspection *IntrospectionOptions `yaml:"introspection,omitempty"`
 	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
 	Kratos        *kratos.Options       `yaml:"kratos,omitempty"`
+	VSphere       *vsphere.Options      `yaml:"vsphere,omitempty"`
 	SecretServer  *secretserver.Options `yaml:"secretserver,omitempty"`
+	Powership     *powership.Options    `yaml:"powership,omitempty"`
 	Local         *LocalOptions         `yaml:"local,omitempty"`
 }
 
@@ -67,17 +71,27 @@ func (o Options) kinds() []kind {
 		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection, o.Introspection.takes},
 		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
 		{"kratos", o.Kratos != nil, o.Kratos.Check, openKratos, o.Kratos.Takes},
+		{"vsphere", o.VSphere != nil, o.VSphere.Check, openVSphere, o.VSphere.Takes},
 		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, openSecretServer, o.SecretServer.Takes},
+		{"powership", o.Powership != nil, o.Powership.Check, openPowership, o.Powership.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
+}
+
+func openSecretServer(o Options, d Deps) (session.Source, error) {
+	return secretserver.Open(o.Name, *o.SecretServer, d.authority())
+}
+
+func openPowership(o Options, d Deps) (session.Source, error) {
+	return powership.Open(o.Name, *o.Powership, d.authority())
 }
 
 func openKratos(o Options, d Deps) (session.Source, error) {
 	return kratos.Open(o.Name, *o.Kratos, d.authority())
 }
 
-func openSecretServer(o Options, d Deps) (session.Source, error) {
-	return secretserver.Open(o.Name, *o.SecretServer, d.authority())
+func openVSphere(o Options, d Deps) (session.Source, error) {
+	return vsphere.Open(o.Name, *o.VSphere, d.authority())
 }
 
 // chosen returns the rows that are set.

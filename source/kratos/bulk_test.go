@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -114,6 +115,21 @@ func TestExtend_NotFoundIsNoRejection(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrUnavailable)
 	require.NotErrorIs(t, err, session.ErrRejected)
 	require.Len(t, *asked, 4, "whoami is asked afterwards")
+}
+
+// TestExtend_NothingWithoutAnEnd: a session whose end Kratos does not tell is not extended when its JWT is made anew.
+func TestExtend_NothingWithoutAnEnd(t *testing.T) {
+	body := `{"id":"a","active":true,"identity":{"id":"b"},"tokenized":"e30.eyJleHAiOjQxMDI0NDQ4MDB9.x"}`
+	for _, before := range []time.Duration{0, time.Hour} {
+		s, asked := canned(t, map[string]reply{"GET /sessions/whoami": {status: 200, body: body}}, func(o *Options) {
+			o.ExtendBefore, o.TokenizeAs = before, "gateway"
+		})
+		next, err := s.Refresh(t.Context(), resolve(t, s, cookie("x")))
+		require.NoError(t, err)
+		require.Equal(t, time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), next.Tokens.ExpiresAt)
+		require.False(t, s.RenewAt(next).IsZero())
+		require.Len(t, *asked, 2)
+	}
 }
 
 // TestLogout_RefusalsAndNonsense: what is gone is gone, and anything else is not known to be.

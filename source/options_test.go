@@ -14,6 +14,10 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/kratos"
+	"github.com/sessionward/sessionward/source/powership"
+	"github.com/sessionward/sessionward/source/secretserver"
+	"github.com/sessionward/sessionward/source/vsphere"
 )
 
 func testLog(b *syncBuffer) *slog.Logger {
@@ -145,10 +149,15 @@ func TestOpenAsksNobody(t *testing.T) {
 }
 
 func TestKindsAreTheTable(t *testing.T) {
-	require.Equal(t, []string{"oidc", "jwt", "local"}, Kinds())
+	require.Equal(t, []string{"oidc", "jwt", "introspection", "http", "kratos", "vsphere", "secretserver", "powership", "local"}, Kinds())
 	_, hash := NewAPIKey("k")
 	for i, o := range []Options{
 		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
+		{Name: "a", Introspection: goodIntrospection()}, {Name: "a", HTTP: goodHTTP()},
+		{Name: "a", Kratos: &kratos.Options{URL: "https://id.example.com"}},
+		{Name: "a", VSphere: &vsphere.Options{URL: "https://vcenter.example.com"}},
+		{Name: "a", SecretServer: &secretserver.Options{URL: "https://vault.example.com"}},
+		{Name: "a", Powership: &powership.Options{Bridge: &powership.BridgeOptions{URL: "https://app.example.com"}}},
 		{Name: "a", Local: &LocalOptions{APIKeys: []APIKey{{ID: "k", Hash: hash, Username: "u"}}}},
 	} {
 		s, err := Open(o, Deps{})
@@ -189,12 +198,16 @@ func TestEveryOptionHasAYAMLName(t *testing.T) {
 		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 			typ = typ.Elem()
 		}
-		if typ.Kind() != reflect.Struct || !strings.HasSuffix(typ.PkgPath(), "/source") {
+		if typ.Kind() != reflect.Struct || !strings.Contains(typ.PkgPath(), "/source") {
 			return
 		}
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if f.Anonymous && f.Tag.Get("yaml") == ",inline" {
+				walk(f.Type)
+				continue
+			}
 			require.Regexp(t, "^[a-z_0-9]+$", name, "%s.%s", typ, f.Name)
 			walk(f.Type)
 		}

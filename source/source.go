@@ -20,6 +20,9 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/kratos"
+	"github.com/sessionward/sessionward/source/powership"
+	"github.com/sessionward/sessionward/source/secretserver"
 	"github.com/sessionward/sessionward/source/vsphere"
 )
 
@@ -28,10 +31,15 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-	OIDC    *OIDCOptions     `yaml:"oidc,omitempty"`
-	JWT     *JWTOptions      `yaml:"jwt,omitempty"`
-	VSphere *vsphere.Options `yaml:"vsphere,omitempty"`
-	Local   *LocalOptions    `yaml:"local,omitempty"`
+	OIDC          *OIDCOptions          `yaml:"oidc,omitempty"`
+	JWT           *JWTOptions           `yaml:"jwt,omitempty"`
+	Introspection *IntrospectionOptions `yaml:"introspection,omitempty"`
+	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
+	Kratos        *kratos.Options       `yaml:"kratos,omitempty"`
+	VSphere       *vsphere.Options      `yaml:"vsphere,omitempty"`
+	SecretServer  *secretserver.Options `yaml:"secretserver,omitempty"`
+	Powership     *powership.Options    `yaml:"powership,omitempty"`
+	Local         *LocalOptions         `yaml:"local,omitempty"`
 }
 
 // Deps are what a source needs from the program around it.
@@ -60,11 +68,30 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
-		{"vsphere", o.VSphere != nil, o.VSphere.Check, func(o Options, d Deps) (session.Source, error) {
-			return vsphere.Open(o.Name, *o.VSphere, d.authority())
-		}, o.VSphere.Takes},
+		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection, o.Introspection.takes},
+		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
+		{"kratos", o.Kratos != nil, o.Kratos.Check, openKratos, o.Kratos.Takes},
+		{"vsphere", o.VSphere != nil, o.VSphere.Check, openVSphere, o.VSphere.Takes},
+		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, openSecretServer, o.SecretServer.Takes},
+		{"powership", o.Powership != nil, o.Powership.Check, openPowership, o.Powership.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
+}
+
+func openSecretServer(o Options, d Deps) (session.Source, error) {
+	return secretserver.Open(o.Name, *o.SecretServer, d.authority())
+}
+
+func openPowership(o Options, d Deps) (session.Source, error) {
+	return powership.Open(o.Name, *o.Powership, d.authority())
+}
+
+func openKratos(o Options, d Deps) (session.Source, error) {
+	return kratos.Open(o.Name, *o.Kratos, d.authority())
+}
+
+func openVSphere(o Options, d Deps) (session.Source, error) {
+	return vsphere.Open(o.Name, *o.VSphere, d.authority())
 }
 
 // chosen returns the rows that are set.

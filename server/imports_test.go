@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"cmd/demo/provider":    {},
 	"cmd/demo/application": {},
 	"cmd/peers/panel":      {},
+	"cmd/peers/pingam":     {"cmd/peers/panel"},
 }
 
 // echoKnown are the rooms that may know echo.

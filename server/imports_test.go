@@ -18,7 +18,8 @@ const module = "github.com/sessionward/sessionward"
 var allowed = map[string][]string{
 	"session":              {},
 	"session/sessiontest":  {"session"},
-	"source":               {"session", "source/authority", "source/password"},
+	"source":               {"session", "source/authority", "source/password", "source/pingam"},
+	"source/pingam":        {"session", "source/authority"},
 	"source/password":      {"session"},
 	"source/authority":     {"session"},
 	"store":                {"session"},

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/pingam"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -27,9 +28,10 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-	OIDC  *OIDCOptions  `yaml:"oidc,omitempty"`
-	JWT   *JWTOptions   `yaml:"jwt,omitempty"`
-	Local *LocalOptions `yaml:"local,omitempty"`
+	OIDC   *OIDCOptions    `yaml:"oidc,omitempty"`
+	JWT    *JWTOptions     `yaml:"jwt,omitempty"`
+	PingAM *pingam.Options `yaml:"pingam,omitempty"`
+	Local  *LocalOptions   `yaml:"local,omitempty"`
 }
 
 // Deps are what a source needs from the program around it.
@@ -58,8 +60,13 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
+		{"pingam", o.PingAM != nil, o.PingAM.Check, openPingAM, o.PingAM.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
+}
+
+func openPingAM(o Options, d Deps) (session.Source, error) {
+	return pingam.Open(o.Name, *o.PingAM, d.authority())
 }
 
 // chosen returns the rows that are set.

@@ -21,7 +21,7 @@ func realmPath(realm string) string {
 func (o *Options) address(realm, resource string, q url.Values) string {
 	raw := strings.TrimRight(o.URL, "/") + "/json/" + realmPath(realm) + "/" + resource
 	if len(q) > 0 {
-		raw += "?" + q.Encode()
+		raw += "?" + strings.ReplaceAll(q.Encode(), "+", "%20") // a plus is a space to forms alone
 	}
 	return raw
 }

@@ -1,6 +1,7 @@
 package pingam
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,8 +42,7 @@ func (s *Source) ask(ctx context.Context, q question) (authority.Reply, error) {
 		return r, err
 	}
 	if r.Status != http.StatusUnauthorized {
-		s.admin.accepted()
-		return r, nil
+		return s.asAdministrator(r)
 	}
 	if err := s.aboutSubject(ctx, q, held); err != nil {
 		return authority.Reply{}, err
@@ -51,10 +51,23 @@ func (s *Source) ask(ctx context.Context, q question) (authority.Reply, error) {
 		return authority.Reply{}, err
 	}
 	r, err = s.send(ctx, q, s.adminHeader(held))
-	if err == nil && r.Status == http.StatusUnauthorized {
+	switch {
+	case err != nil:
+		return r, err
+	case r.Status == http.StatusUnauthorized:
 		return authority.Reply{}, s.admin.refused("the administrator is not accepted")
 	}
-	return r, err
+	return s.asAdministrator(r)
+}
+
+// asAdministrator notes that the administrator is accepted. What it may not do is a fault of the configuration, and no
+// word about any user.
+func (s *Source) asAdministrator(r authority.Reply) (authority.Reply, error) {
+	s.admin.accepted()
+	if r.Status == http.StatusForbidden {
+		return authority.Reply{}, s.client.Nonsense("the administrator may not do that")
+	}
+	return r, nil
 }
 
 // aboutSubject finds out whether a 401 is about the subject: some versions answer so about a dead one. Only validate
@@ -104,7 +117,28 @@ func (s *Source) send(ctx context.Context, q question, header http.Header) (auth
 		return authority.Reply{}, fmt.Errorf("%w: the body cannot be written", session.ErrMalformed)
 	}
 	header.Set("Content-Type", "application/json")
-	return s.client.Call(ctx, authority.Question{Method: http.MethodPost, URL: s.o.address(q.realm, "sessions", params), Header: header, Body: data})
+	asked := authority.Question{Method: http.MethodPost, URL: s.o.address(q.realm, "sessions", params), Header: header, Body: data}
+	if q.action == logoutByUser {
+		return s.tentative(ctx, asked)
+	}
+	return s.client.Call(ctx, asked)
+}
+
+// tentative puts a question that the authority may be too old for: it answers 501 then, which is no outage.
+func (s *Source) tentative(ctx context.Context, asked authority.Question) (authority.Reply, error) {
+	req, err := http.NewRequestWithContext(ctx, asked.Method, asked.URL, bytes.NewReader(asked.Body))
+	if err != nil {
+		return authority.Reply{}, authority.Unavailable("the address to ask is not a URL")
+	}
+	req.Header = asked.Header
+	r, err := s.client.Do(req)
+	if err != nil || r.Status == http.StatusNotImplemented {
+		return r, err
+	}
+	if r.Status >= 500 || (r.Status >= 300 && r.Status < 400) || r.Status == http.StatusRequestTimeout || r.Status == http.StatusTooManyRequests {
+		return authority.Reply{}, r.Unavailable(req.URL.Host, s.client.Now())
+	}
+	return r, nil
 }
 
 // tokenHeader makes the owner of token the caller. A token in the cookie would be subject to the authority's CSRF filter.

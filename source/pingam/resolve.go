@@ -46,7 +46,7 @@ func (s *Source) Current(ctx context.Context, held *session.Session) (_ *session
 // lookUp asks about a token in the configured way.
 func (s *Source) lookUp(ctx context.Context, token session.Secret) (*session.Session, error) {
 	if s.o.LookUp == LookUpValidate {
-		return s.validate(ctx, token)
+		return s.validate(ctx, token, false)
 	}
 	return s.inspect(ctx, getSessionInfo, token)
 }
@@ -78,11 +78,11 @@ func (s *Source) inspect(ctx context.Context, action string, token session.Secre
 	return s.session(i, token)
 }
 
-// validate asks without the side effect of that action: by default it is use of the session and would keep everybody
-// logged in whose browser shows a cookie now and then.
-func (s *Source) validate(ctx context.Context, token session.Secret) (*session.Session, error) {
+// validate asks whether a token holds. To the authority that is use of the session unless the question says otherwise:
+// a look that is not meant as use would keep everybody logged in.
+func (s *Source) validate(ctx context.Context, token session.Secret, use bool) (*session.Session, error) {
 	q := s.about(validate, token)
-	q.params = url.Values{"refresh": {"false"}}
+	q.params = url.Values{"refresh": {strconv.FormatBool(use)}}
 	r, err := s.ask(ctx, q)
 	if err != nil {
 		return nil, err

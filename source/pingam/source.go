@@ -78,7 +78,9 @@ func (s *Source) LoginURL(returnTo string) string {
 	}
 	q := u.Query()
 	q.Set("realm", s.o.realm())
-	q.Set("goto", returnTo)
+	if returnTo != "" {
+		q.Set("goto", returnTo)
+	}
 	u.RawQuery = q.Encode()
 	return u.String()
 }

@@ -22,10 +22,19 @@ const (
 	maxTouched = 100_000
 )
 
-// TouchAt implements session.Toucher. It is zero for sessions without an idle clock.
+// TouchAt implements session.Toucher. It is zero for sessions without an idle clock. One whose clock the configured look
+// does not tell is kept alive once a minute.
 func (s *Source) TouchAt(held *session.Session) time.Time {
-	if s.o.KeepAliveBefore < 0 || held.IdleExpiresAt.IsZero() {
+	switch {
+	case s.o.KeepAliveBefore < 0 || tokenType(held.Tokens.Access) == typeClient:
 		return time.Time{}
+	case held.IdleExpiresAt.IsZero() && s.o.LookUp != LookUpValidate:
+		return time.Time{}
+	case held.IdleExpiresAt.IsZero():
+		if last := s.touched.at(held.ID); !last.IsZero() {
+			return last.Add(touchEvery).UTC()
+		}
+		return s.client.Now().UTC()
 	}
 	before := s.o.KeepAliveBefore
 	switch {
@@ -58,20 +67,27 @@ func (s *Source) Touch(ctx context.Context, held *session.Session, _ session.Cre
 func (s *Source) keepAlive(ctx context.Context, id string, token session.Secret) (*session.Session, error) {
 	now := s.client.Now()
 	if last := s.touched.at(id); !last.IsZero() && now.Before(last.Add(touchEvery)) {
-		return s.inspect(ctx, getSessionInfo, token)
+		return s.lookUp(ctx, token)
 	}
-	action := resetIdleTime
-	if s.o.openAM() { // has no such action: refresh, and look
-		if _, err := s.refresh(ctx, token); err != nil {
-			return nil, err
-		}
-		action = getSessionInfo
-	}
-	n, err := s.inspect(ctx, action, token)
+	n, err := s.use(ctx, token)
 	if err == nil {
 		s.touched.note(id, now)
 	}
 	return n, err
+}
+
+// use tells the authority that a session is in use.
+func (s *Source) use(ctx context.Context, token session.Secret) (*session.Session, error) {
+	switch {
+	case s.o.LookUp == LookUpValidate:
+		return s.validate(ctx, token, true)
+	case !s.o.openAM():
+		return s.inspect(ctx, resetIdleTime, token)
+	}
+	if _, err := s.refresh(ctx, token); err != nil { // OpenAM has no action that does both
+		return nil, err
+	}
+	return s.inspect(ctx, getSessionInfo, token)
 }
 
 // Refresh implements session.Refresher: the idle clock starts again, the absolute end stays where it is.
@@ -128,7 +144,7 @@ func (s *Source) Verify(ctx context.Context, held *session.Session) (err error) 
 	if err != nil {
 		return err
 	}
-	now, err := s.inspect(ctx, getSessionInfo, token)
+	now, err := s.lookUp(ctx, token)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -136,4 +137,26 @@ func collect(t *testing.T, seq iter.Seq2[*session.Session, error]) []*session.Se
 		all = append(all, s)
 	}
 	return all
+}
+
+// answering is a source whose authority gives every question the same answer.
+func answering(t *testing.T, status int, body string) *ground {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(srv.Close)
+	s, err := Open("am", Options{URL: srv.URL + "/am"}, authority.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	return &ground{Source: s, t: t}
+}
+
+// held is a session as s would have resolved it.
+func held(s *Source) *session.Session {
+	token := session.NewSecret("AQIC5planted")
+	return &session.Session{
+		ID: authority.SessionID("am", token), Source: s.Name(), Active: true, Realm: "/",
+		Identity: session.Identity{Subject: "id=alice", Username: "alice"}, Tokens: session.Tokens{Access: token},
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/secretserver"
 )
 
 func testLog(b *syncBuffer) *slog.Logger {
@@ -145,10 +146,12 @@ func TestOpenAsksNobody(t *testing.T) {
 }
 
 func TestKindsAreTheTable(t *testing.T) {
-	require.Equal(t, []string{"oidc", "jwt", "local"}, Kinds())
+	require.Equal(t, []string{"oidc", "jwt", "introspection", "http", "secretserver", "local"}, Kinds())
 	_, hash := NewAPIKey("k")
 	for i, o := range []Options{
 		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
+		{Name: "a", Introspection: goodIntrospection()}, {Name: "a", HTTP: goodHTTP()},
+		{Name: "a", SecretServer: &secretserver.Options{URL: "https://vault.example.com"}},
 		{Name: "a", Local: &LocalOptions{APIKeys: []APIKey{{ID: "k", Hash: hash, Username: "u"}}}},
 	} {
 		s, err := Open(o, Deps{})
@@ -189,12 +192,16 @@ func TestEveryOptionHasAYAMLName(t *testing.T) {
 		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 			typ = typ.Elem()
 		}
-		if typ.Kind() != reflect.Struct || !strings.HasSuffix(typ.PkgPath(), "/source") {
+		if typ.Kind() != reflect.Struct || !strings.Contains(typ.PkgPath(), "/source") {
 			return
 		}
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if f.Anonymous && f.Tag.Get("yaml") == ",inline" {
+				walk(f.Type)
+				continue
+			}
 			require.Regexp(t, "^[a-z_0-9]+$", name, "%s.%s", typ, f.Name)
 			walk(f.Type)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
 	"github.com/sessionward/sessionward/source/pingam"
+	"github.com/sessionward/sessionward/source/secretserver"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -28,10 +29,13 @@ type Options struct {
 	// Name is the unique name of the source: 1 to 64 letters, digits, '-' and '_'. It appears in URLs and logs.
 	Name string `yaml:"name"`
 
-	OIDC   *OIDCOptions    `yaml:"oidc,omitempty"`
-	JWT    *JWTOptions     `yaml:"jwt,omitempty"`
-	PingAM *pingam.Options `yaml:"pingam,omitempty"`
-	Local  *LocalOptions   `yaml:"local,omitempty"`
+	OIDC          *OIDCOptions          `yaml:"oidc,omitempty"`
+	JWT           *JWTOptions           `yaml:"jwt,omitempty"`
+	Introspection *IntrospectionOptions `yaml:"introspection,omitempty"`
+	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
+	PingAM        *pingam.Options       `yaml:"pingam,omitempty"`
+	SecretServer  *secretserver.Options `yaml:"secretserver,omitempty"`
+	Local         *LocalOptions         `yaml:"local,omitempty"`
 }
 
 // Deps are what a source needs from the program around it.
@@ -60,13 +64,20 @@ func (o Options) kinds() []kind {
 	return []kind{
 		{"oidc", o.OIDC != nil, o.OIDC.check, openOIDC, nil},
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
+		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection, o.Introspection.takes},
+		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
 		{"pingam", o.PingAM != nil, o.PingAM.Check, openPingAM, o.PingAM.Takes},
+		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, openSecretServer, o.SecretServer.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
 }
 
 func openPingAM(o Options, d Deps) (session.Source, error) {
 	return pingam.Open(o.Name, *o.PingAM, d.authority())
+}
+
+func openSecretServer(o Options, d Deps) (session.Source, error) {
+	return secretserver.Open(o.Name, *o.SecretServer, d.authority())
 }
 
 // chosen returns the rows that are set.

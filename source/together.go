@@ -19,6 +19,7 @@ func CheckTogether(chain []Options, ownCookie string) error {
 		if theirs.Cookie != "" && theirs.Cookie == ownCookie {
 			errs = append(errs, clash(chain, j, "the cookie "+ownCookie+" is the gateway's own", "give one of them another name"))
 		}
+		errs = append(errs, companionClash(chain, j, ownCookie))
 		for i, earlier := range chain[:j] {
 			errs = append(errs, betweenTwo(chain, i, j, earlier.takes(), theirs))
 		}

@@ -35,25 +35,6 @@ func (s *storage) SetUserinfoFromToken(_ context.Context, info *oidc.UserInfo, t
 	return s.fill(info, t.subject, t.scopes)
 }
 
-// SetIntrospectionFromToken implements op.OPStorage: the answer of the introspection endpoint (RFC 7662 §2.2). An error
-// makes it {"active": false}.
-func (s *storage) SetIntrospectionFromToken(_ context.Context, res *oidc.IntrospectionResponse, tokenID, subject, _ string) error {
-	t, err := s.accessToken(tokenID, subject)
-	if err != nil {
-		return err
-	}
-	info := new(oidc.UserInfo)
-	if err := s.fill(info, t.subject, t.scopes); err != nil {
-		return err
-	}
-	res.SetUserInfo(info)
-	res.Scope, res.ClientID, res.TokenType = t.scopes, t.clientID, oidc.BearerToken
-	res.Audience, res.Issuer, res.JWTID = t.GetAudience(), s.o.Issuer, tokenID
-	res.IssuedAt, res.Expiration = oidc.FromTime(t.issuedAt), oidc.FromTime(t.expiresAt)
-	res.AuthTime, res.AuthenticationMethodsReferences = oidc.FromTime(t.authTime), t.GetAMR()
-	return nil
-}
-
 // GetPrivateClaimsFromScopes implements op.OPStorage: what a JWT access token says beside the registered claims.
 func (s *storage) GetPrivateClaimsFromScopes(_ context.Context, subject, _ string, scopes []string) (map[string]any, error) {
 	info := new(oidc.UserInfo)

@@ -18,7 +18,7 @@ func (p *Provider) discovery(w http.ResponseWriter, r *http.Request) {
 	d.ResponseModesSupported = []string{string(oidc.ResponseModeQuery)}
 	d.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
 	d.DeviceAuthorizationEndpoint = ""
-	d.IntrospectionEndpointAuthMethodsSupported = []oidc.AuthMethod{oidc.AuthMethodBasic}
+	d.IntrospectionEndpointAuthMethodsSupported = []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost}
 	httphelper.MarshalJSON(w, struct {
 		*oidc.DiscoveryConfiguration
 		IssParameter bool `json:"authorization_response_iss_parameter_supported"`

@@ -39,6 +39,13 @@ type Client struct {
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
 	// JWTAccessTokens makes its access tokens RS256 JWTs; otherwise they are opaque.
 	JWTAccessTokens bool `yaml:"jwt_access_tokens"`
+	// Audiences are the ids of the clients its opaque access tokens are for beside itself: they may ask the
+	// introspection endpoint about them. Nobody else gets more than "active": false.
+	Audiences []string `yaml:"audiences"`
+	// ResourceServer makes a client nobody signs in at: it has a secret and no RedirectURIs, and only asks about tokens.
+	ResourceServer bool `yaml:"resource_server"`
+	// BearerToken authenticates the client at the introspection endpoint in place of its secret (RFC 7662 §2.1). "": none.
+	BearerToken string `yaml:"bearer_token"`
 }
 
 // User is one person who can sign in. Scope "profile" tells a client Name and Username, "email" Email and
@@ -103,7 +110,10 @@ func (o Options) checkClients() error {
 		if c.ID == "" || seen[c.ID] {
 			errs = append(errs, fmt.Errorf("provider: clients[%d].id: %q must not be empty or given twice", i, c.ID))
 		}
-		if len(c.RedirectURIs) == 0 {
+		if c.ResourceServer && (c.Secret == "" || len(c.RedirectURIs) > 0) {
+			errs = append(errs, fmt.Errorf("provider: clients[%d].resource_server: client %q needs a secret and no redirect_uris", i, c.ID))
+		}
+		if len(c.RedirectURIs) == 0 && !c.ResourceServer {
 			errs = append(errs, fmt.Errorf("provider: clients[%d].redirect_uris: none given: sign-in could not return to client %q", i, c.ID))
 		}
 		seen[c.ID] = true

@@ -104,6 +104,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.callback(w, r)
 	case EndSessionPath:
 		p.endSession(w, r)
+	case IntrospectionPath:
+		p.introspect(w, r)
 	default:
 		p.op.ServeHTTP(w, r)
 	}

@@ -99,7 +99,7 @@ func TestCommandLineRefused(t *testing.T) {
 	}{
 		"nothing":               {nil, "name one stand-in"},
 		"two":                   {[]string{"secretserver", "secretserver"}, "name one stand-in"},
-		"unknown":               {[]string{"oracle"}, `there is no stand-in "oracle": choose from secretserver`},
+		"unknown":               {[]string{"oracle"}, `there is no stand-in "oracle": choose from `},
 		"unknown flag":          {[]string{"secretserver", "--port", "1"}, "see peers --help"},
 		"not an address":        {[]string{"secretserver", "--listen", "4100"}, "is not host:port"},
 		"every address":         {[]string{"secretserver", "--listen", ":4100"}, "not an address of this machine alone"},

@@ -36,7 +36,7 @@ func TestSource_Contract(t *testing.T) {
 }
 
 func fixture(t *testing.T, p peer.Options, o Options) sessiontest.SourceFixture {
-	o.ClientOptions = authority.ClientOptions{Timeout: 300 * time.Millisecond}
+	o.ClientOptions = authority.ClientOptions{Timeout: 1500 * time.Millisecond}
 	o.PasswordLogin = true
 	g := open(t, p, o)
 	var good session.Credential

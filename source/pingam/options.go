@@ -51,10 +51,7 @@ type Options struct {
 	// LoginURL is where browsers log in; default /XUI/ below URL. realm and goto are added.
 	LoginURL string `yaml:"login_url"`
 
-	// AAL2AuthLevel and AAL3AuthLevel are from which AuthLevel on a session has aal2 and aal3; 0: never. The authority
-	// must show the property AuthLevel in session queries.
-	AAL2AuthLevel int `yaml:"aal2_auth_level"`
-	AAL3AuthLevel int `yaml:"aal3_auth_level"`
+	AuthLevels AuthLevelsOptions `yaml:"auth_levels"`
 	// APIVersions are resource versions other than those of the profile, by action ("getSessionInfo": "4.0").
 	APIVersions map[string]string `yaml:"api_versions"`
 
@@ -71,6 +68,13 @@ type AdministratorOptions struct {
 	Token session.Secret `yaml:"token"`
 	// Bearer says that Token is an OAuth 2.0 access token (PingOne Advanced Identity Cloud, scope fr:am:*).
 	Bearer bool `yaml:"bearer"`
+}
+
+// AuthLevelsOptions say from which AuthLevel on a session has which assurance; 0: never. The authority must show the
+// property AuthLevel in session queries.
+type AuthLevelsOptions struct {
+	AAL2 int `yaml:"aal2"`
+	AAL3 int `yaml:"aal3"`
 }
 
 // Zero reports whether there is no administrator.
@@ -96,7 +100,7 @@ func (o *Options) Check(p *authority.Problems) {
 		}
 	}
 	o.Administrator.check(p)
-	o.checkLevels(p)
+	o.AuthLevels.check(p)
 	o.checkVersions(p)
 	o.ClientOptions.Check(p, "pingam")
 }
@@ -118,12 +122,12 @@ func (o AdministratorOptions) check(p *authority.Problems) {
 	}
 }
 
-func (o *Options) checkLevels(p *authority.Problems) {
-	if o.AAL2AuthLevel < 0 || o.AAL3AuthLevel < 0 {
-		p.Add("pingam.aal2_auth_level", "and aal3_auth_level must not be negative", "leave them out where levels say nothing")
+func (o AuthLevelsOptions) check(p *authority.Problems) {
+	if o.AAL2 < 0 || o.AAL3 < 0 {
+		p.Add("pingam.auth_levels", "must not be negative", "leave out what levels say nothing of")
 	}
-	if o.AAL3AuthLevel > 0 && o.AAL3AuthLevel <= o.AAL2AuthLevel {
-		p.Add("pingam.aal3_auth_level", "must be above aal2_auth_level", "use a higher level")
+	if o.AAL3 > 0 && o.AAL3 <= o.AAL2 {
+		p.Add("pingam.auth_levels.aal3", "must be above aal2", "use a higher level")
 	}
 }
 

@@ -141,9 +141,9 @@ func (s *Source) aal(level string) string {
 	switch {
 	case err != nil:
 		return ""
-	case s.o.AAL3AuthLevel > 0 && n >= s.o.AAL3AuthLevel:
+	case s.o.AuthLevels.AAL3 > 0 && n >= s.o.AuthLevels.AAL3:
 		return "aal3"
-	case s.o.AAL2AuthLevel > 0 && n >= s.o.AAL2AuthLevel:
+	case s.o.AuthLevels.AAL2 > 0 && n >= s.o.AuthLevels.AAL2:
 		return "aal2"
 	}
 	return ""

@@ -14,7 +14,7 @@ import (
 )
 
 func TestResolveFillsInWhatTheAuthorityTells(t *testing.T) {
-	g := open(t, peer.Options{Shown: []string{"AMCtxId", "AuthLevel", "AuthType", "authInstant"}}, Options{AAL2AuthLevel: 10, AAL3AuthLevel: 20})
+	g := open(t, peer.Options{Shown: []string{"AMCtxId", "AuthLevel", "AuthType", "authInstant"}}, Options{AuthLevels: AuthLevelsOptions{AAL2: 10, AAL3: 20}})
 	c := g.login("carol")
 	now := g.peer.Panel().Now()
 	s := g.resolve(c)
@@ -30,7 +30,7 @@ func TestResolveFillsInWhatTheAuthorityTells(t *testing.T) {
 	require.Equal(t, "aal2", s.AAL)
 	require.Equal(t, []session.AuthenticationMethod{{Method: "DataStore", CompletedAt: s.AuthenticatedAt}, {Method: "HOTP", CompletedAt: s.AuthenticatedAt}}, s.AuthenticationMethods)
 
-	g = open(t, peer.Options{}, Options{AAL2AuthLevel: 10})
+	g = open(t, peer.Options{}, Options{AuthLevels: AuthLevelsOptions{AAL2: 10}})
 	s = g.resolve(g.login("alice"))
 	require.Empty(t, s.AAL, "a level that is not shown is not guessed")
 	require.Empty(t, s.AuthenticationMethods)

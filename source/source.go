@@ -20,7 +20,9 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/kratos"
 	"github.com/sessionward/sessionward/source/pingam"
+	"github.com/sessionward/sessionward/source/powership"
 	"github.com/sessionward/sessionward/source/secretserver"
 )
 
@@ -33,8 +35,10 @@ type Options struct {
 	JWT           *JWTOptions           `yaml:"jwt,omitempty"`
 	Introspection *IntrospectionOptions `yaml:"introspection,omitempty"`
 	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
+	Kratos        *kratos.Options       `yaml:"kratos,omitempty"`
 	PingAM        *pingam.Options       `yaml:"pingam,omitempty"`
 	SecretServer  *secretserver.Options `yaml:"secretserver,omitempty"`
+	Powership     *powership.Options    `yaml:"powership,omitempty"`
 	Local         *LocalOptions         `yaml:"local,omitempty"`
 }
 
@@ -66,8 +70,10 @@ func (o Options) kinds() []kind {
 		{"jwt", o.JWT != nil, o.JWT.check, openJWT, nil},
 		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection, o.Introspection.takes},
 		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
+		{"kratos", o.Kratos != nil, o.Kratos.Check, openKratos, o.Kratos.Takes},
 		{"pingam", o.PingAM != nil, o.PingAM.Check, openPingAM, o.PingAM.Takes},
 		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, openSecretServer, o.SecretServer.Takes},
+		{"powership", o.Powership != nil, o.Powership.Check, openPowership, o.Powership.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
 }
@@ -78,6 +84,14 @@ func openPingAM(o Options, d Deps) (session.Source, error) {
 
 func openSecretServer(o Options, d Deps) (session.Source, error) {
 	return secretserver.Open(o.Name, *o.SecretServer, d.authority())
+}
+
+func openPowership(o Options, d Deps) (session.Source, error) {
+	return powership.Open(o.Name, *o.Powership, d.authority())
+}
+
+func openKratos(o Options, d Deps) (session.Source, error) {
+	return kratos.Open(o.Name, *o.Kratos, d.authority())
 }
 
 // chosen returns the rows that are set.

@@ -229,6 +229,17 @@ func (v *Validator) touchNow(ctx context.Context, key cacheKey, e *entry, c Cred
 		v.o.Log.WarnContext(ctx, "writing down the use of a session failed", "handle", e.session.Handle, "source", e.session.Source, "error", err)
 		return false
 	}
-	v.answers.replace(&key, e, v.newEntry(e.resolver, s, now), now)
+	v.answers.replace(&key, e, v.newEntry(e.resolver, s, now).noFresherThan(e), now)
 	return true
+}
+
+// noFresherThan bounds how long e is served by older, which it replaces: what has changed since was written here, and the
+// authority was not asked.
+func (e *entry) noFresherThan(older *entry) *entry {
+	e.freshUntil = min(e.freshUntil, older.freshUntil)
+	e.staleUntil = min(e.staleUntil, older.staleUntil)
+	e.errorUntil = min(e.errorUntil, older.errorUntil)
+	e.quietUntil = firstOf(e.freshUntil, e.touchAt, e.renewAt)
+	e.dropAt = max(e.staleUntil, e.errorUntil)
+	return e
 }

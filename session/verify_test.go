@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,4 +204,42 @@ func TestValidator_ACredentialIsRememberedWithItsCompanions(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "t@"+tenant, a.Session.ID)
 	}
+}
+
+// TestValidator_ATouchMakesNoAnswerFresher: it is written down here, and no authority was asked.
+func TestValidator_ATouchMakesNoAnswerFresher(t *testing.T) {
+	var now atomic.Int64
+	now.Store(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano())
+	clock := func() time.Time { return time.Unix(0, now.Load()).UTC() }
+	src := &scriptedToucher{scripted{name: "corp"}}
+	src.resolve = func(_ context.Context, c Credential) (*Session, error) {
+		s := answer(c.Value.Reveal())
+		s.LastAccessAt = clock().Add(-59 * time.Second) // TouchAt is a second from now
+		return s, nil
+	}
+	src.touch = func(_ context.Context, s *Session) (*Session, error) {
+		n := s.Clone()
+		n.LastAccessAt = clock()
+		return n, nil
+	}
+	v := newTestValidator(t, ValidatorOptions{Resolvers: []Resolver{src}, Now: clock, Cache: CacheOptions{FreshFor: 10 * time.Second, StaleFor: -1}})
+	ask := func() Freshness {
+		a, err := v.Validate(t.Context(), bearer("t"))
+		require.NoError(t, err)
+		return a.Freshness
+	}
+	require.Equal(t, Miss, ask())
+	now.Add(int64(9 * time.Second))
+	require.Equal(t, Hit, ask())
+	require.Eventually(t, func() bool {
+		e, _, _ := v.answered(keyOf(v, bearer("t")))
+		return src.touches.Load() == 1 && e != nil && e.session.LastAccessAt.Equal(clock())
+	}, 5*time.Second, time.Millisecond)
+	now.Add(int64(2 * time.Second))
+	require.Equal(t, Miss, ask(), "eleven seconds after it was asked")
+}
+
+func keyOf(v *Validator, c Credential) *cacheKey {
+	key := v.key(&c)
+	return &key
 }

@@ -6,8 +6,6 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
 	"strings"
 	"sync"
@@ -21,7 +19,6 @@ import (
 	"github.com/sessionward/sessionward/source/authority"
 )
 
-func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // keySetAt returns the key set of a, and a way to verify a token of the given key with it.
 func keySetAt(t *testing.T, a *testProvider) (*keySet, func(key any, alg jose.SignatureAlgorithm, kid string) error) {

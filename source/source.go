@@ -24,6 +24,7 @@ import (
 	"github.com/sessionward/sessionward/source/pingam"
 	"github.com/sessionward/sessionward/source/powership"
 	"github.com/sessionward/sessionward/source/secretserver"
+	"github.com/sessionward/sessionward/source/vsphere"
 )
 
 // Options configure one source. Exactly one kind is set.
@@ -37,6 +38,7 @@ type Options struct {
 	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
 	Kratos        *kratos.Options       `yaml:"kratos,omitempty"`
 	PingAM        *pingam.Options       `yaml:"pingam,omitempty"`
+	VSphere       *vsphere.Options      `yaml:"vsphere,omitempty"`
 	SecretServer  *secretserver.Options `yaml:"secretserver,omitempty"`
 	Powership     *powership.Options    `yaml:"powership,omitempty"`
 	Local         *LocalOptions         `yaml:"local,omitempty"`
@@ -72,6 +74,7 @@ func (o Options) kinds() []kind {
 		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
 		{"kratos", o.Kratos != nil, o.Kratos.Check, openKratos, o.Kratos.Takes},
 		{"pingam", o.PingAM != nil, o.PingAM.Check, openPingAM, o.PingAM.Takes},
+		{"vsphere", o.VSphere != nil, o.VSphere.Check, openVSphere, o.VSphere.Takes},
 		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, openSecretServer, o.SecretServer.Takes},
 		{"powership", o.Powership != nil, o.Powership.Check, openPowership, o.Powership.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
@@ -92,6 +95,10 @@ func openPowership(o Options, d Deps) (session.Source, error) {
 
 func openKratos(o Options, d Deps) (session.Source, error) {
 	return kratos.Open(o.Name, *o.Kratos, d.authority())
+}
+
+func openVSphere(o Options, d Deps) (session.Source, error) {
+	return vsphere.Open(o.Name, *o.VSphere, d.authority())
 }
 
 // chosen returns the rows that are set.

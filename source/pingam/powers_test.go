@@ -76,6 +76,9 @@ func TestAnAdministratorWithoutRights(t *testing.T) {
 	g := open(t, peer.Options{}, Options{Administrator: AdministratorOptions{Username: "alice", Password: session.NewSecret("wonderland")}})
 	_, err := g.Resolve(t.Context(), g.login("amAdmin"))
 	exactlyOne(t, err, session.ErrUnavailable)
+	for _, err := range g.List(t.Context(), session.Query{}) {
+		exactlyOne(t, err, session.ErrUnavailable)
+	}
 	require.ErrorIs(t, g.Health(), session.ErrUnavailable)
 }
 

@@ -3,6 +3,7 @@ package pingam
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -168,7 +169,7 @@ func TestATouchWithoutEffectIsNotRepeatedAtOnce(t *testing.T) {
 func TestTouchedIsBounded(t *testing.T) {
 	to, now := newTouched(), time.Now()
 	for i := range maxTouched {
-		to.times[string(rune(i))+"x"] = now
+		to.times[strconv.Itoa(i)] = now
 	}
 	to.note("new", now)
 	require.LessOrEqual(t, len(to.times), maxTouched)
@@ -196,12 +197,16 @@ func TestKeepAliveInUse(t *testing.T) {
 }
 
 func TestPasswordLogin(t *testing.T) {
-	g := open(t, peer.Options{Users: []peer.User{{Username: "zoë", Password: " pä ss=?"}, {Username: "carol", Password: "x", Code: "1"}}}, Options{PasswordLogin: true})
+	g := open(t, peer.Options{Users: []peer.User{{Username: "zoë", Password: " pä ss=?"}, {Username: "dora", Password: "=?UTF-8?B?YQ==?= "}, {Username: "ed", Password: " x "}, {Username: "carol", Password: "x", Code: "1"}}}, Options{PasswordLogin: true})
 	require.True(t, g.HasPasswords())
 	s, err := g.VerifyPassword(t.Context(), "zoë", session.NewSecret(" pä ss=?"), "")
 	require.NoError(t, err)
 	require.Equal(t, "zoë", s.Identity.Username)
 	require.Equal(t, "pwd", s.AuthenticationMethods[0].Method)
+	for user, password := range map[string]string{"dora": "=?UTF-8?B?YQ==?= ", "ed": " x "} {
+		_, err = g.VerifyPassword(t.Context(), user, session.NewSecret(password), "")
+		require.NoError(t, err, "not decoded, not trimmed")
+	}
 	_, err = g.VerifyPassword(t.Context(), "carol", session.NewSecret("x"), "")
 	exactlyOne(t, err, session.ErrInsufficient)
 	require.Equal(t, g.LoginURL(""), session.LoginURL(err))
@@ -210,6 +215,18 @@ func TestPasswordLogin(t *testing.T) {
 	exactlyOne(t, err, session.ErrRejected)
 	require.False(t, g.peer.Panel().Saw("X-Admin"))
 	require.False(t, open(t, peer.Options{}, Options{}).HasPasswords())
+}
+
+// The clocks of a session that began with our form are the manager's.
+func TestRefreshLeavesTheClocksOfASessionOfOursAlone(t *testing.T) {
+	g := open(t, peer.Options{}, Options{PasswordLogin: true})
+	s, err := g.VerifyPassword(t.Context(), "alice", session.NewSecret("wonderland"), "")
+	require.NoError(t, err)
+	s.ID = "the manager's"
+	s.IdleExpiresAt = g.peer.Panel().Now().Add(time.Minute)
+	n, err := g.Refresh(t.Context(), s)
+	require.NoError(t, err)
+	require.Equal(t, s, n)
 }
 
 func TestVerifyKeepsASessionOfOursAlive(t *testing.T) {

@@ -19,23 +19,24 @@ func TestSource_Contract(t *testing.T) {
 	for name, row := range map[string]struct {
 		peer peer.Options
 		o    Options
+		slow bool // with the answers that never end, which take their time
 	}{
-		"self-service":               {peer.Options{}, Options{}},
-		"administrator":              {peer.Options{}, administered(Options{})},
-		"administrator, dead is 401": {peer.Options{DeadSubjectUnauthorized: true}, administered(Options{})},
-		"validate":                   {peer.Options{}, Options{LookUp: LookUpValidate}},
-		"OpenAM":                     {peer.Options{Profile: peer.OpenAM}, Options{}},
-		"OpenAM, administrator":      {peer.Options{Profile: peer.OpenAM}, administered(Options{})},
-		"HttpOnly, no version":       {peer.Options{HTTPOnly: true, NoDefaultVersion: true}, administered(Options{})},
+		"self-service":               {peer.Options{}, Options{}, true},
+		"administrator":              {peer.Options{}, administered(Options{}), true},
+		"administrator, dead is 401": {peer.Options{DeadSubjectUnauthorized: true}, administered(Options{}), false},
+		"validate":                   {peer.Options{}, Options{LookUp: LookUpValidate}, false},
+		"OpenAM":                     {peer.Options{Profile: peer.OpenAM}, Options{}, false},
+		"OpenAM, administrator":      {peer.Options{Profile: peer.OpenAM}, administered(Options{}), false},
+		"HttpOnly, no version":       {peer.Options{HTTPOnly: true, NoDefaultVersion: true}, administered(Options{}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture { return fixture(t, row.peer, row.o) })
+			sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture { return fixture(t, row.peer, row.o, row.slow) })
 		})
 	}
 }
 
-func fixture(t *testing.T, p peer.Options, o Options) sessiontest.SourceFixture {
+func fixture(t *testing.T, p peer.Options, o Options, slow bool) sessiontest.SourceFixture {
 	o.ClientOptions = authority.ClientOptions{Timeout: 1500 * time.Millisecond}
 	o.PasswordLogin = true
 	g := open(t, p, o)
@@ -44,7 +45,11 @@ func fixture(t *testing.T, p peer.Options, o Options) sessiontest.SourceFixture 
 		return func(*testing.T) { g.peer.Panel().Set(m) }
 	}
 	nonsense := map[string]func(*testing.T){}
-	for _, m := range append(panel.Nonsense(), panel.Stall, panel.Drip, panel.Failing) {
+	modes := append(panel.Nonsense(), panel.Failing)
+	if slow {
+		modes = append(modes, panel.Stall, panel.Drip)
+	}
+	for _, m := range modes {
 		nonsense[string(m)] = set(m)
 	}
 	end := func(t *testing.T, token session.Secret) { require.True(t, g.peer.End(token.Reveal())) }

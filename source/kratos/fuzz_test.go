@@ -140,6 +140,9 @@ func TestNumberedListsThatStandStill(t *testing.T) {
 	s.pageSize = 1
 	require.Equal(t, []string{v131}, collect(t, s.ListOwn(t.Context(), resolve(t, s, cookie("x")))))
 	require.Len(t, *asked, 4, "twice the first page is what Kratos v1.3.1 does, three times is the end")
+	s.pageSize = defaultPageSize
+	require.Equal(t, []string{v131}, collect(t, s.ListOwn(t.Context(), resolve(t, s, cookie("x")))))
+	require.Len(t, *asked, 6, "a page that is not full is the last")
 }
 
 func TestListsThatBreakOff(t *testing.T) {

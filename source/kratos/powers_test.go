@@ -260,5 +260,5 @@ func TestWithoutAdminURL(t *testing.T) {
 	for _, err := range s.List(t.Context(), session.Query{}) {
 		require.ErrorIs(t, err, session.ErrUnsupported)
 	}
-	require.Empty(t, *asked)
+	require.Empty(t, asked())
 }

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/sessionward/sessionward/cmd/peers/kratos"
 )
 
 // TestRunsEveryKind builds the command and runs each stand-in as people do: it prints its address, answers there,
@@ -28,24 +26,12 @@ func TestRunsEveryKind(t *testing.T) {
 	built, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
 	require.NoError(t, err, "%s", built)
 	for _, k := range kinds() {
-		t.Run(k.name, func(t *testing.T) {
-			if k.name == "kratos" {
-				needsKratos(t)
-			}
-			runsAlone(t, binary, k)
-		})
-	}
-}
-
-// needsKratos skips where there is no Kratos and none can be built.
-func needsKratos(t *testing.T) {
-	t.Helper()
-	if _, err := kratos.Binary(t.Context()); err != nil {
-		t.Skip("SKIPPED: " + err.Error())
+		t.Run(k.name, func(t *testing.T) { runsAlone(t, binary, k) })
 	}
 }
 
 func runsAlone(t *testing.T, binary string, k kind) {
+	needed(t, k)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, k.name, "--listen", "127.0.0.1:0")
@@ -114,7 +100,7 @@ func TestCommandLineRefused(t *testing.T) {
 	}{
 		"nothing":               {nil, "name one stand-in"},
 		"two":                   {[]string{"secretserver", "secretserver"}, "name one stand-in"},
-		"unknown":               {[]string{"oracle"}, `there is no stand-in "oracle": choose from secretserver`},
+		"unknown":               {[]string{"oracle"}, `there is no stand-in "oracle": choose from kratos, `},
 		"unknown flag":          {[]string{"secretserver", "--port", "1"}, "see peers --help"},
 		"not an address":        {[]string{"secretserver", "--listen", "4100"}, "is not host:port"},
 		"every address":         {[]string{"secretserver", "--listen", ":4100"}, "not an address of this machine alone"},
@@ -154,7 +140,7 @@ func TestStandInIsClosed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := &closed{}
-	o := options{listen: "127.0.0.1:0", kind: kind{name: "x", open: func(string) (standIn, error) {
+	o := options{listen: "127.0.0.1:0", kind: kind{name: "x", open: func(context.Context, string) (standIn, error) {
 		return standIn{handler: http.NotFoundHandler(), closer: c}, nil
 	}}}
 	require.ErrorContains(t, stand(ctx, o, io.Discard), "its own trouble")

@@ -18,7 +18,7 @@ const module = "github.com/sessionward/sessionward"
 var allowed = map[string][]string{
 	"session":                {},
 	"session/sessiontest":    {"session"},
-	"source":                 {"session", "source/authority", "source/password", "source/secretserver", "source/powership", "source/kratos", "source/vsphere", "source/pingam"},
+	"source":                 {"session", "source/authority", "source/password", "source/secretserver", "source/powership", "source/kratos", "source/pingam", "source/vsphere"},
 	"source/password":        {"session"},
 	"source/authority":       {"session"},
 	"source/secretserver":    {"session", "source/authority"},
@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"cmd/demo":               {"cmd/demo/provider", "cmd/demo/application"},
 	"cmd/demo/provider":      {},
 	"cmd/demo/application":   {},
-	"cmd/peers":              {"cmd/peers/pingam", "cmd/peers/secretserver"},
+	"cmd/peers":              {"cmd/peers/kratos", "cmd/peers/pingam", "cmd/peers/powership", "cmd/peers/secretserver", "cmd/peers/vsphere", "cmd/peers/whoami"},
 	"cmd/peers/panel":        {},
 	"cmd/peers/powership":    {"cmd/peers/panel"},
 	"cmd/peers/kratos":       {"cmd/peers/panel"},

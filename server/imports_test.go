@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"cmd/demo":               {"cmd/demo/provider", "cmd/demo/application"},
 	"cmd/demo/provider":      {},
 	"cmd/demo/application":   {},
-	"cmd/peers":              {"cmd/peers/secretserver"},
+	"cmd/peers":              {"cmd/peers/kratos", "cmd/peers/powership", "cmd/peers/secretserver", "cmd/peers/vsphere", "cmd/peers/whoami"},
 	"cmd/peers/panel":        {},
 	"cmd/peers/powership":    {"cmd/peers/panel"},
 	"cmd/peers/kratos":       {"cmd/peers/panel"},

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -168,10 +169,10 @@ func (h *house) openUpstreams() error {
 		names = append(names, headers[i].Names()...)
 	}
 	strip := identity.NewStripper(names...)
-	own := append(h.site.CookieNames(), h.gate.CookieNames()...)
+	own, credentials := h.site.CookieNames(), h.gate.CookieNames()
 	for i, r := range h.cfg.Routes {
 		p, err := proxy.New(r.Upstream, proxy.Deps{
-			Headers: headers[i], Strip: strip, Passage: h.passage, Cookies: own, Credentials: h.credentialHeaders(),
+			Headers: headers[i], Strip: strip, Passage: h.passage, Cookies: append(without(credentials, r.Upstream.KeepCookies), own...), Credentials: h.credentialHeaders(),
 			OnError: h.site.UpstreamError, Log: h.log,
 		})
 		if err != nil {
@@ -180,6 +181,11 @@ func (h *house) openUpstreams() error {
 		h.upstreams = append(h.upstreams, p)
 	}
 	return nil
+}
+
+// without returns the names that are not among left.
+func without(names, left []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(left, name) })
 }
 
 // credentialHeaders are the headers in which sources look for credentials: as with cookies, what a client shows us is

@@ -364,3 +364,51 @@ func TestDocumentOfAnotherAccountIsRefused(t *testing.T) {
 	_, err = w.Resolve(t.Context(), cookie(raw))
 	require.ErrorIs(t, err, session.ErrRejected)
 }
+
+func TestStoreThatIsFullIsNotIll(t *testing.T) {
+	o := nativeOptions(t)
+	o.Native.MaxSessions = 1
+	w := openNativeWorld(t, o)
+	raw := w.token(t)
+	_, err := w.VerifyPassword(t.Context(), "alice", session.NewSecret(wonder), address)
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.NoError(t, w.Health(), "who is in stays in")
+	_, err = w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+}
+
+func TestPasswordsThatBcryptWouldCutAreRefused(t *testing.T) {
+	w := openNativeWorld(t, nativeOptions(t))
+	w.native.gate.compare = func(_, _ []byte) error { return nil }
+	for length, want := range map[int]bool{0: false, 1: true, maxBcryptPassword: true, maxBcryptPassword + 1: false} {
+		e, err := w.native.gate.check(t.Context(), w.native.accounts.current(), "alice", strings.Repeat("x", length))
+		require.NoError(t, err)
+		require.Equal(t, want, e != nil, length)
+	}
+}
+
+func TestTokensOfThePreviousSecret(t *testing.T) {
+	o := nativeOptions(t)
+	o.Native.StoreFile = t.TempDir() + "/sessions.db"
+	w := openNativeWorld(t, o)
+	raw := w.token(t)
+	require.NoError(t, w.Close())
+
+	o.Native.Secret = session.NewSecret("another secret of at least thirty-two bytes")
+	w = openNativeWorld(t, o)
+	_, err := w.Resolve(t.Context(), cookie(raw))
+	require.ErrorIs(t, err, TokenVerificationFailed)
+	require.NoError(t, w.Close())
+
+	o.Native.PreviousSecret = session.NewSecret(secret)
+	w = openNativeWorld(t, o)
+	_, err = w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+	w.clock.advance(time.Hour)
+	s, err := w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+	_, err = verifySignature(s.Tokens.Access.Reveal(), o.Native.Secret)
+	require.NoError(t, err, "new tokens are signed with the new secret")
+	_, err = w.Logout(t.Context(), &Request{AuthToken: raw, User: &Account{ID: vectorAccount}})
+	require.NoError(t, err)
+}

@@ -144,9 +144,6 @@ func (s *Source) RevokeOthers(ctx context.Context, known *session.Session) (int,
 // RevokeUser implements session.UserRevoker: the library's invalidateSessions for a whole account. In bridge mode the
 // user is named by Subject alone.
 func (s *Source) RevokeUser(ctx context.Context, user session.Query) (int, error) {
-	if user.Subject == "" && user.Username == "" {
-		return 0, InvalidRequest
-	}
 	if s.native != nil {
 		id, ok := s.native.accountOf(user)
 		if !ok {

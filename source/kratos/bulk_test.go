@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -116,6 +117,21 @@ func TestExtend_NotFoundIsNoRejection(t *testing.T) {
 	require.Len(t, *asked, 4, "whoami is asked afterwards")
 }
 
+// TestExtend_NothingWithoutAnEnd: a session whose end Kratos does not tell is not extended when its JWT is made anew.
+func TestExtend_NothingWithoutAnEnd(t *testing.T) {
+	body := `{"id":"a","active":true,"identity":{"id":"b"},"tokenized":"e30.eyJleHAiOjQxMDI0NDQ4MDB9.x"}`
+	for _, before := range []time.Duration{0, time.Hour} {
+		s, asked := canned(t, map[string]reply{"GET /sessions/whoami": {status: 200, body: body}}, func(o *Options) {
+			o.ExtendBefore, o.TokenizeAs = before, "gateway"
+		})
+		next, err := s.Refresh(t.Context(), resolve(t, s, cookie("x")))
+		require.NoError(t, err)
+		require.Equal(t, time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), next.Tokens.ExpiresAt)
+		require.False(t, s.RenewAt(next).IsZero())
+		require.Len(t, *asked, 2)
+	}
+}
+
 // TestLogout_RefusalsAndNonsense: what is gone is gone, and anything else is not known to be.
 func TestLogout_RefusalsAndNonsense(t *testing.T) {
 	unknown := `{"error":{"code":403,"status":"Forbidden","reason":"The provided Ory Session Token could not be found, is invalid, or otherwise malformed."}}`
@@ -128,7 +144,7 @@ func TestLogout_RefusalsAndNonsense(t *testing.T) {
 		"a proxy's refusal": {
 			reply{status: 403, body: "<html>"}, reply{status: 401, body: "<html>"}, reply{}, session.ErrUnavailable, session.ErrUnavailable,
 		},
-		"no token": {reply{status: 400, body: `{"error":{"code":400}}`}, reply{status: 200, body: `{}`}, reply{}, session.ErrUnavailable, session.ErrUnavailable},
+		"no token": {reply{status: 400, body: `{"error":{"code":400}}`}, reply{status: 200, body: `{}`}, reply{status: 204}, session.ErrUnavailable, session.ErrUnavailable},
 		"the token does not fit": {
 			reply{status: 200, body: `{}`}, reply{status: 200, body: `{"logout_token":"x"}`}, reply{status: 403, body: unknown}, session.ErrUnavailable, session.ErrUnavailable,
 		},

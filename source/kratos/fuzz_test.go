@@ -131,6 +131,17 @@ func TestListsThatNeverEnd(t *testing.T) {
 	require.Len(t, *asked, maxPages)
 }
 
+// TestNumberedListsThatStandStill: a version that takes no page numbers answers the same page each time.
+func TestNumberedListsThatStandStill(t *testing.T) {
+	whole := fixture(t, "whoami_v1.3.1.json")
+	s, asked := canned(t, map[string]reply{
+		"GET /sessions/whoami": {status: 200, body: whole}, "GET /sessions": {status: 200, body: "[" + whole + "]"},
+	}, nil)
+	s.pageSize = 1
+	require.Equal(t, []string{v131}, collect(t, s.ListOwn(t.Context(), resolve(t, s, cookie("x")))))
+	require.Len(t, *asked, 4, "twice the first page is what Kratos v1.3.1 does, three times is the end")
+}
+
 func TestListsThatBreakOff(t *testing.T) {
 	whole := fixture(t, "whoami_newer.json")
 	for name, broken := range map[string]reply{"nonsense": {status: 200, body: "{}"}, "an element": {status: 200, body: "[" + whole + ",{}]"}, "404 of a proxy": {status: 404, body: "<html>"}, "400": {status: 400, body: "{}"}} {

@@ -84,6 +84,9 @@ func open(t *testing.T, o Options) *Source {
 	return s
 }
 
+// brokenOff is the status of an answer that never comes.
+const brokenOff = -1
+
 // reply is one canned answer.
 type reply struct {
 	status int
@@ -106,6 +109,9 @@ func canned(t *testing.T, replies map[string]reply, change func(*Options)) (*Sou
 		if !ok {
 			http.NotFound(w, r)
 			return
+		}
+		if a.status == brokenOff {
+			panic(http.ErrAbortHandler)
 		}
 		for name, values := range a.header {
 			w.Header()[name] = values

@@ -60,6 +60,7 @@ func TestVSphereSessionOfAClient(t *testing.T) {
 			p.Unavailable(true)
 			require.Eventually(t, func() bool { return ask().StatusCode == http.StatusServiceUnavailable }, 10*time.Second, 50*time.Millisecond)
 			require.NotEmpty(t, ask().Header.Get("Retry-After"))
+			require.Contains(t, vcenterReadiness(t, w), `"source vcenter"`)
 			p.Unavailable(false)
 			require.Eventually(t, func() bool { return ask().StatusCode == http.StatusOK }, 10*time.Second, 50*time.Millisecond, "nobody was logged out")
 
@@ -69,6 +70,17 @@ func TestVSphereSessionOfAClient(t *testing.T) {
 			require.NotContains(t, w.output.String(), id)
 		})
 	}
+}
+
+// vcenterReadiness is what operators are told.
+func vcenterReadiness(t *testing.T, w *world) string {
+	t.Helper()
+	res, err := http.Get(w.admin + "/readyz")
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return string(body)
 }
 
 func TestVSphereOutageIsServedStaleWhereThatIsAllowed(t *testing.T) {

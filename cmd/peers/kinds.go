@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/sessionward/sessionward/cmd/peers/kratos"
+	"github.com/sessionward/sessionward/cmd/peers/pingam"
 	"github.com/sessionward/sessionward/cmd/peers/powership"
 	"github.com/sessionward/sessionward/cmd/peers/secretserver"
 	"github.com/sessionward/sessionward/cmd/peers/vsphere"
@@ -32,6 +33,8 @@ type standIn struct {
 func kinds() []kind {
 	return []kind{
 		{"kratos", "Ory Kratos (the real one, built from tools/kratos: minutes the first time)", openKratos},
+		{"pingam", "PingAM: sessions over REST in all their actions, authenticate, a login page (a fake)", openPingAM(pingam.PingAM)},
+		{"openam", "OpenAM, the open ancestor of PingAM: the same in its older versions (a fake)", openPingAM(pingam.OpenAM)},
 		{"powership", "an application that keeps sessions of Powership accounts (a fake)", openPowership},
 		{"secretserver", "Thycotic / Delinea Secret Server: OAuth2 tokens, users/current, sessions (a fake)", openSecretServer},
 		{"vsphere", "VMware vCenter: sessions of both generations, token service, lookup service (govmomi's simulators)", openVSphere},
@@ -70,6 +73,21 @@ func openPowership(_ context.Context, base string) (standIn, error) {
 			`curl -d '{"mode":"all","accountId":"ACCOUNT"}' ` + base + "/sessions/invalidate-sessions",
 		},
 	}, err
+}
+
+func openPingAM(profile pingam.Profile) func(context.Context, string) (standIn, error) {
+	return func(_ context.Context, base string) (standIn, error) {
+		p, err := pingam.New(pingam.Options{Profile: profile})
+		below := base + map[pingam.Profile]string{pingam.PingAM: "/am", pingam.OpenAM: "/openam"}[profile]
+		return standIn{
+			handler: p, users: "alice / wonderland, administrator amAdmin / administrator-4711; bob / builder-of-alpha in the realm /alpha",
+			try: []string{
+				"curl -X POST -H 'X-OpenAM-Username: alice' -H 'X-OpenAM-Password: wonderland' " + below + "/json/realms/root/authenticate",
+				"curl -X POST -H 'iPlanetDirectoryPro: TOKEN' '" + below + "/json/realms/root/sessions?_action=getSessionInfo'",
+				"a browser at " + below + "/XUI/?realm=/",
+			},
+		}, err
+	}
 }
 
 func openSecretServer(_ context.Context, base string) (standIn, error) {

@@ -160,7 +160,7 @@ func TestWhatCannotBeSentIsRejected(t *testing.T) {
 		_, err := s.Resolve(t.Context(), cookie(value))
 		require.ErrorIs(t, err, session.ErrRejected, "%q", value)
 	}
-	require.Empty(t, *asked)
+	require.Empty(t, asked())
 }
 
 // TestTokenWasAskedFor: an answer without the JWT that was asked for is not taken for one with it.

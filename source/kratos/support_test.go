@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ type reply struct {
 }
 
 // canned is a source whose Kratos answers by "METHOD path", and what it was asked.
-func canned(t *testing.T, replies map[string]reply, change func(*Options)) (*Source, *[]string) {
+func canned(t *testing.T, replies map[string]reply, change func(*Options)) (*Source, func() []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var asked []string
@@ -124,7 +125,11 @@ func canned(t *testing.T, replies map[string]reply, change func(*Options)) (*Sou
 	if change != nil {
 		change(&o)
 	}
-	return open(t, o), &asked
+	return open(t, o), func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(asked)
+	}
 }
 
 // whoamiIs is a source whose whoami answers a.

@@ -210,6 +210,6 @@ func TestARejectionIsConfirmed(t *testing.T) {
 		_, err := s.Resolve(t.Context(), cookie("x"))
 		require.ErrorIs(t, err, tt.want, name)
 		require.NotContains(t, err.Error(), "planted", name)
-		require.Equal(t, "GET /self-service/logout/browser ", (*asked)[1], name)
+		require.Equal(t, "GET /self-service/logout/browser ", asked()[1], name)
 	}
 }

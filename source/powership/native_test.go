@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -411,4 +412,39 @@ func TestTokensOfThePreviousSecret(t *testing.T) {
 	require.NoError(t, err, "new tokens are signed with the new secret")
 	_, err = w.Logout(t.Context(), &Request{AuthToken: raw, User: &Account{ID: vectorAccount}})
 	require.NoError(t, err)
+}
+
+// However many requests show one old token at once, each gets one that works, and with strict it is the same for all.
+func TestOneTokenShownAtOnce(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		o := nativeOptions(t)
+		o.Strict = strict
+		w := openNativeWorld(t, o)
+		raw := w.token(t)
+		w.clock.advance(time.Hour)
+		tokens, errs := make([]session.Secret, 32), make([]error, 32)
+		var wg sync.WaitGroup
+		for i := range tokens {
+			wg.Go(func() {
+				s, err := w.Resolve(t.Context(), cookie(raw))
+				if errs[i] = err; err == nil {
+					tokens[i] = s.Tokens.Access
+				}
+			})
+		}
+		wg.Wait()
+		datas := map[string]bool{}
+		w.clock.advance(DefaultGrace)
+		for i, fresh := range tokens {
+			require.NoError(t, errs[i])
+			_, err := w.Resolve(t.Context(), cookie(fresh))
+			require.NoError(t, err)
+			read, err := readToken(fresh.Reveal())
+			require.NoError(t, err)
+			datas[read.data] = true
+		}
+		if strict {
+			require.Len(t, datas, 1)
+		}
+	}
 }

@@ -28,7 +28,7 @@ func newChain(t *testing.T, cache string) *chain {
 	w := newWorld(t, worldOptions{noStart: true})
 	c := &chain{world: w}
 	for _, l := range []*link{
-		corpLink(t, w), apiLink(t), legacyLink(t), oryLink(t), vcenterLink(t), vaultLink(t), accountsLink(t), localLink(t), opaqueLink(t),
+		corpLink(t, w), apiLink(t), legacyLink(t), oryLink(t), amLink(t), vcenterLink(t), vaultLink(t), accountsLink(t), localLink(t), opaqueLink(t),
 	} {
 		if l != nil {
 			c.links = append(c.links, l)
@@ -135,7 +135,7 @@ func (c *chain) requests(n int) []carried {
 		if i%10 == 0 {
 			list[i] = c.bad[i/10%len(c.bad)]
 		} else {
-			list[i] = c.good[i%len(c.good)]
+			list[i] = c.good[(i-i/10)%len(c.good)]
 		}
 	}
 	rand.Shuffle(n, func(i, j int) { list[i], list[j] = list[j], list[i] })

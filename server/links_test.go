@@ -18,6 +18,7 @@ import (
 	"github.com/sessionward/sessionward/cmd/demo/provider"
 	"github.com/sessionward/sessionward/cmd/peers/kratos"
 	"github.com/sessionward/sessionward/cmd/peers/panel"
+	"github.com/sessionward/sessionward/cmd/peers/pingam"
 	"github.com/sessionward/sessionward/cmd/peers/powership"
 	"github.com/sessionward/sessionward/cmd/peers/secretserver"
 	"github.com/sessionward/sessionward/cmd/peers/vsphere"
@@ -48,7 +49,9 @@ type carried struct {
 	user   string // whom the application is told of; "" when it must not pass
 }
 
-func (l *link) bearer(user, secret string) carried { return l.header(user, secret, "Authorization", "Bearer %s") }
+func (l *link) bearer(user, secret string) carried {
+	return l.header(user, secret, "Authorization", "Bearer %s")
+}
 
 func (l *link) header(user, secret, name, format string) carried {
 	return carried{owner: l, secret: secret, place: name, format: format, user: user}
@@ -142,6 +145,9 @@ func altered(secret string) string {
 	return secret[:len(secret)-last] + rand.Text()[:last]
 }
 
+// unseenKey is which of the bad JWTs is signed with a key nobody published.
+const unseenKey = 0
+
 // apiLink is an issuer of JWTs, which are verified with keys it publishes.
 func apiLink(t *testing.T) *link {
 	l := &link{name: "api", panel: panel.New()}
@@ -165,10 +171,10 @@ func apiLink(t *testing.T) *link {
 			good = append(good, l.bearer(named("api", i), sign(key, "k1", issuer, "chain", named("api", i), time.Hour)))
 		}
 		for _, token := range []string{
-			sign(key, "k1", issuer, "chain", "api-0", -time.Minute),   // has ended
-			sign(key, "k1", issuer, "another", "api-0", time.Hour),    // is for somebody else
-			sign(other, "k1", issuer, "chain", "api-0", time.Hour),    // is signed by somebody else
-			sign(other, "other", issuer, "chain", "api-0", time.Hour), // with a key nobody publishes
+			unseenKey: sign(other, "other", issuer, "chain", "api-0", time.Hour),
+			sign(key, "k1", issuer, "chain", "api-0", -time.Minute), // has ended
+			sign(key, "k1", issuer, "another", "api-0", time.Hour),  // is for somebody else
+			sign(other, "k1", issuer, "chain", "api-0", time.Hour),  // is signed by somebody else
 		} {
 			bad = append(bad, l.bearer("", token))
 		}
@@ -268,6 +274,35 @@ func oryLink(t *testing.T) *link {
 		ended.user = ""
 		return good, append(bad, ended, l.header("", "ory_st_"+rand.Text(), "X-Session-Token", "%s"),
 			l.bearer("", "ory_st_"+rand.Text()), l.cookie("", rand.Text(), "ory_kratos_session"))
+	}
+	return l
+}
+
+// amLink is a PingAM.
+func amLink(t *testing.T) *link {
+	p, err := pingam.New(pingam.Options{Users: people("am", func(_ int, name string) pingam.User {
+		return pingam.User{Username: name, Password: "wonderland"}
+	})})
+	require.NoError(t, err)
+	l := &link{name: "am", panel: p.Panel(), asked: true}
+	l.yaml = fmt.Sprintf("pingam: {url: %q}", serve(t, l.panel, p).URL+"/am")
+	login := func(i int) carried {
+		token, err := p.Login(named("am", i), "")
+		require.NoError(t, err)
+		user := "id=" + named("am", i) + ",ou=user,dc=am,dc=example,dc=com"
+		if i%2 == 0 {
+			return l.cookie(user, token, amCookie)
+		}
+		return l.header(user, token, amCookie, "%s")
+	}
+	l.issue = func() (good, bad []carried) {
+		for i := range perKind {
+			good = append(good, login(i))
+		}
+		ended := login(perKind)
+		require.True(t, p.End(ended.secret))
+		ended.user = ""
+		return good, append(bad, ended, l.header("", "AQIC5"+rand.Text(), amCookie, "%s"), l.cookie("", "AQIC5"+rand.Text(), amCookie))
 	}
 	return l
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/sessionward/sessionward/source"
 	"github.com/sessionward/sessionward/source/authority"
 	"github.com/sessionward/sessionward/source/kratos"
+	"github.com/sessionward/sessionward/source/pingam"
 	"github.com/sessionward/sessionward/source/powership"
 	"github.com/sessionward/sessionward/source/secretserver"
 	"github.com/sessionward/sessionward/source/vsphere"
@@ -82,8 +83,9 @@ func smallest() map[string]source.Options {
 		"oidc":          {OIDC: &source.OIDCOptions{Issuer: "https://id.example.com", ClientID: "c", ClientSecret: secret}},
 		"jwt":           {JWT: &source.JWTOptions{Issuers: []source.JWTIssuer{{Issuer: "https://id.example.com", Audiences: []string{"a"}}}}},
 		"introspection": {Introspection: &source.IntrospectionOptions{URL: "https://id.example.com/i", ClientID: "c", ClientSecret: secret}},
-		"http":          {HTTP: &source.HTTPOptions{URL: "https://app.example.com/me", Credentials: bearer, Fields: source.HTTPFieldsOptions{Subject: "id"}}},
+		"http":          {HTTP: &source.HTTPOptions{URL: "https://app.example.com/me", Credentials: bearer, Fields: source.HTTPFields{Subject: "id"}}},
 		"kratos":        {Kratos: &kratos.Options{URL: "https://id.example.com"}},
+		"pingam":        {PingAM: &pingam.Options{URL: "https://id.example.com/am"}},
 		"vsphere":       {VSphere: &vsphere.Options{URL: "https://vcenter.example.com"}},
 		"secretserver":  {SecretServer: &secretserver.Options{URL: "https://vault.example.com"}},
 		"powership":     {Powership: &powership.Options{Bridge: &powership.BridgeOptions{URL: "https://app.example.com"}}},

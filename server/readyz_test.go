@@ -77,26 +77,29 @@ func (c *chain) tellsNonsense(t *testing.T, l *link) {
 	}
 
 	l.panel.Set(panel.Up)
-	require.Less(t, after(), http.StatusBadRequest, "the authority is back")
-	if l.name == "api" { // keys are had in the background, not for a request
-		require.Eventually(t, func() bool { r, _ := c.readiness(t); return r.Status == "ok" }, 15*time.Second, 50*time.Millisecond)
-	}
+	after(t)
 	r, text = c.readiness(t)
 	require.Equal(t, "ok", r.Status, text)
 }
 
-// questions returns two requests that make the gateway ask the authority of l, each once, and tell their status. The
-// second can only be fine where the first cannot.
-func (c *chain) questions(t *testing.T, l *link) (during, after func() int) {
+// questions returns two requests that the authority of l has to be asked for. during tells its status; after is made when
+// the authority is back, and wants the answer there would have been.
+func (c *chain) questions(t *testing.T, l *link) (during func() int, after func(*testing.T)) {
 	t.Helper()
-	good, bad := of(c.good, l), of(c.bad, l)
+	once := func(ask func() int) func(*testing.T) {
+		return func(t *testing.T) { require.Less(t, ask(), http.StatusBadRequest, "the authority is back") }
+	}
 	switch l.name {
 	case "corp":
-		return c.callback(t, named("corp", 0)), c.callback(t, named("corp", 1))
-	case "api": // the key is one that has not been seen
-		return c.status(t, bad[unseenKey]), c.status(t, good[0])
+		return c.callback(t, named("corp", 0)), once(c.callback(t, named("corp", 1)))
+	case "api": // keys are asked for because of a key that was never seen, at most once in ten seconds
+		unseen := c.status(t, of(c.bad, l)[unseenKey])
+		return unseen, func(t *testing.T) {
+			require.Equal(t, http.StatusOK, c.status(t, of(c.good, l)[0])(), "the keys there were go on to hold")
+			require.Eventually(t, func() bool { return unseen() == http.StatusUnauthorized }, 20*time.Second, 100*time.Millisecond)
+		}
 	default: // nobody asked about these before
-		return c.status(t, good[0]), c.status(t, good[1])
+		return c.status(t, of(c.good, l)[0]), once(c.status(t, of(c.good, l)[1]))
 	}
 }
 

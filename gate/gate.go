@@ -186,7 +186,8 @@ func (d Decision) refuse(v Verdict, code, reason string, err error) Decision {
 func (g *Gate) End(s *session.Session) { g.o.Validator.End(s) }
 
 // Session says who shows q, without a route and its rules: for endpoints of our own. It returns the zero Session and
-// false when nobody does; the error is ErrUnavailable when nobody can say, ErrMalformed when the request shows two.
+// false when nobody does; the error is ErrUnavailable when nobody can say, ErrInsufficient when
+// the authority does not say before more was proved, ErrMalformed when the request shows two.
 func (g *Gate) Session(ctx context.Context, q policy.Request) (*session.Session, bool, error) {
 	c, found, bad := g.places.credential(q)
 	if bad != nil {
@@ -199,7 +200,7 @@ func (g *Gate) Session(ctx context.Context, q policy.Request) (*session.Session,
 	switch {
 	case errors.Is(err, session.ErrUnavailable):
 		return nil, false, err
-	case errors.Is(err, session.ErrRejected), errors.Is(err, session.ErrInsufficient):
+	case errors.Is(err, session.ErrRejected):
 		return nil, false, nil
 	case err != nil:
 		return nil, false, err

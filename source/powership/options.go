@@ -106,6 +106,9 @@ func (o *Options) Takes() authority.Credentials {
 	return c
 }
 
+// TakesBearer reports whether bearer tokens of this kind are taken: nothing in them tells two sources apart.
+func (o *Options) TakesBearer() bool { return o.carried().Bearer }
+
 // carried is where tokens are carried, with the defaults filled in.
 func (o *Options) carried() authority.Credentials {
 	c := o.Credentials

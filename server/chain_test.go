@@ -45,7 +45,7 @@ func (c *chain) configure(cache string) {
 	}
 	c.write(fmt.Sprintf(`
 listen: %q
-admin: {listen: %q}
+admin: {listen: "127.0.0.1:0"}
 public_url: %q
 keys_file: %q
 store: {memory: {}}
@@ -56,7 +56,7 @@ routes:
   - name: app
     upstream: {url: %q}
     identity: {families: [x-forwarded, x-sessionward]}
-%s`, c.addr, strings.TrimPrefix(c.admin, "http://"), c.url, c.dir+"/keys", &sources, c.app.URL, cache))
+%s`, c.addr, c.url, c.dir+"/keys", &sources, c.app.URL, cache))
 }
 
 // issue has every link make its credentials.

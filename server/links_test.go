@@ -266,17 +266,7 @@ func oryLink(t *testing.T) *link {
 	require.NoError(t, err)
 	t.Cleanup(p.Stop)
 	l := &link{name: "ory", panel: p.Panel(), asked: true, yaml: fmt.Sprintf("kratos: {url: %q, admin_url: %q}", p.URL(), p.AdminURL())}
-	login := func(i int) carried {
-		name := named("ory", i)
-		if i%3 == 0 {
-			b, err := p.LoginWithBrowser(t.Context(), name, "wonderland-"+name)
-			require.NoError(t, err)
-			return l.cookie(p.IdentityID(name), p.Cookie(b), "ory_kratos_session")
-		}
-		token, err := p.Login(t.Context(), name, "wonderland-"+name)
-		require.NoError(t, err)
-		return l.anywhere(i, p.IdentityID(name), token, "", "X-Session-Token")
-	}
+	login := func(i int) carried { return l.atKratos(t, p, i) }
 	l.issue = func() (good, bad []carried) {
 		for i := range perKind {
 			good = append(good, login(i))
@@ -291,6 +281,20 @@ func oryLink(t *testing.T) *link {
 			l.bearer("", "ory_st_"+rand.Text()), l.cookie("", rand.Text(), "ory_kratos_session"))
 	}
 	return l
+}
+
+// atKratos logs the i-th person in, as a browser or as a program.
+func (l *link) atKratos(t *testing.T, p *kratos.Peer, i int) carried {
+	t.Helper()
+	name := named("ory", i)
+	if i%3 == 0 {
+		b, err := p.LoginWithBrowser(t.Context(), name, "wonderland-"+name)
+		require.NoError(t, err)
+		return l.cookie(p.IdentityID(name), p.Cookie(b), "ory_kratos_session")
+	}
+	token, err := p.Login(t.Context(), name, "wonderland-"+name)
+	require.NoError(t, err)
+	return l.anywhere(i, p.IdentityID(name), token, "", "X-Session-Token")
 }
 
 // amLink is a PingAM.
@@ -405,11 +409,11 @@ func localLink(*testing.T) *link {
 	var list []string
 	for i := range perKind + 1 {
 		id, ends := named("key", i), ""
-		key, hash := source.NewAPIKey(id)
-		keys[id] = key.Reveal()
 		if i == perKind {
 			ends = ", expires_at: 2026-01-01T00:00:00Z"
 		}
+		key, hash := source.NewAPIKey(id)
+		keys[id] = key.Reveal()
 		list = append(list, fmt.Sprintf("{id: %s, hash: %q, username: %s%s}", id, hash, named("robot", i), ends))
 	}
 	l.yaml = "local: {api_keys: [" + strings.Join(list, ", ") + "]}"

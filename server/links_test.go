@@ -83,34 +83,40 @@ func people[U any](kind string, user func(i int, name string) U) []U {
 	return list
 }
 
-// corpLink is an OpenID provider: people carry our cookie.
-func corpLink(t *testing.T, w *world) *link {
-	l := &link{name: "corp", panel: panel.New()}
+// providerLink is a provider for people of that kind, under a panel.
+func providerLink(t *testing.T, name string, clients ...provider.Client) (l *link, p *provider.Provider, issuer string) {
+	l = &link{name: name, panel: panel.New()}
 	srv := httptest.NewUnstartedServer(nil)
-	issuer := "http://" + srv.Listener.Addr().String()
+	issuer = "http://" + srv.Listener.Addr().String()
 	p, err := provider.New(provider.Options{
-		Issuer: issuer, AccessTokenTTL: time.Hour,
-		Users: people("corp", func(_ int, name string) provider.User {
-			return provider.User{Username: name, Password: "wonderland", Subject: name, Name: name, Email: name + "@corp.example"}
+		Issuer: issuer, AccessTokenTTL: time.Hour, Clients: clients,
+		Users: people(name, func(_ int, name string) provider.User {
+			return provider.User{Username: name, Password: "wonderland", Subject: name, Name: name, Email: name + "@example.com"}
 		}),
-		Clients: []provider.Client{{
-			ID: clientID, Secret: clientSecret, RedirectURIs: []string{w.url + "/_session/callback/corp"},
-			PostLogoutRedirectURIs: []string{w.url + "/_session/signed-out"},
-		}},
 	})
 	require.NoError(t, err)
 	srv.Config.Handler = l.panel.Wrap(p)
 	srv.Start()
-	t.Cleanup(srv.Close)
+	t.Cleanup(func() {
+		l.panel.Set(panel.Up)
+		srv.Close()
+	})
+	return l, p, issuer
+}
+
+// corpLink is an OpenID provider: people carry our cookie.
+func corpLink(t *testing.T, w *world) *link {
+	l, _, issuer := providerLink(t, "corp", provider.Client{
+		ID: clientID, Secret: clientSecret, RedirectURIs: []string{w.url + "/_session/callback/corp"},
+		PostLogoutRedirectURIs: []string{w.url + "/_session/signed-out"},
+	})
 	l.yaml = fmt.Sprintf("oidc: {issuer: %q, client_id: %s, client_secret: %s}", issuer, clientID, clientSecret)
 	login := func(name string) (*http.Client, string) {
 		b := w.browser()
 		res, err := provider.Login(t.Context(), b, w.url+"/_session/login?source=corp&return_to=/x", name, "wonderland")
 		require.NoError(t, err)
 		require.Equal(t, name, w.seen(res).Header.Get("X-Forwarded-User"))
-		value, ok := strings.CutPrefix(cookieHeaderOf(b, w.url, gatewayCookie), gatewayCookie+"=")
-		require.True(t, ok)
-		return b, value
+		return b, cookieOf(t, b, w.url, gatewayCookie)
 	}
 	l.issue = func() (good, bad []carried) {
 		for i := range perKind {
@@ -120,8 +126,10 @@ func corpLink(t *testing.T, w *world) *link {
 		b, value := login(named("corp", perKind))
 		res := w.do(b, http.MethodPost, "/_session/logout", nil, "Origin", w.url, "Sec-Fetch-Site", "same-origin", "Accept", "text/html")
 		require.Equal(t, http.StatusSeeOther, res.StatusCode)
-		bad = append(bad, l.cookie("", value, gatewayCookie), l.cookie("", rand.Text(), gatewayCookie))
-		return good, append(bad, l.cookie("", altered(good[0].secret), gatewayCookie))
+		for _, value := range []string{value, rand.Text(), altered(good[0].secret)} {
+			bad = append(bad, l.cookie("", value, gatewayCookie))
+		}
+		return good, bad
 	}
 	return l
 }
@@ -129,13 +137,15 @@ func corpLink(t *testing.T, w *world) *link {
 // gatewayCookie is what our cookie is called where the gateway speaks plain http on this machine.
 const gatewayCookie = "sessionward"
 
-// cookieHeaderOf is cookieHeader with one cookie alone: cookies of other ports of the host are in the jar as well.
-func cookieHeaderOf(b *http.Client, rawURL, name string) string {
+// cookieOf returns one cookie that b has for rawURL. Cookies of other ports of the host are in the jar as well.
+func cookieOf(t *testing.T, b *http.Client, rawURL, name string) string {
+	t.Helper()
 	for part := range strings.SplitSeq(cookieHeader(b, rawURL), "; ") {
-		if strings.HasPrefix(part, name+"=") {
-			return part
+		if value, ok := strings.CutPrefix(part, name+"="); ok {
+			return value
 		}
 	}
+	require.Fail(t, "there is no cookie "+name)
 	return ""
 }
 
@@ -148,49 +158,54 @@ func altered(secret string) string {
 // unseenKey is which of the bad JWTs is signed with a key nobody published.
 const unseenKey = 0
 
+// apiIssuer signs JWTs.
+const apiIssuer = "https://issuer.example"
+
 // apiLink is an issuer of JWTs, which are verified with keys it publishes.
 func apiLink(t *testing.T) *link {
 	l := &link{name: "api", panel: panel.New()}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
-	other, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
+	key, other := newKey(t), newKey(t)
 	srv := serve(t, l.panel, l.panel.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1", Algorithm: "RS256", Use: "sig"}}})
 	})))
-	const issuer = "https://issuer.example"
-	l.yaml = fmt.Sprintf("jwt: {issuers: [{issuer: %q, audiences: [chain], jwks_url: %q}]}", issuer, srv.URL+"/keys")
-	sign := func(k *rsa.PrivateKey, kid, iss, aud, sub string, ttl time.Duration) string {
-		now := time.Now()
-		claims := map[string]any{"iss": iss, "aud": aud, "sub": sub, "iat": now.Add(-time.Hour).Unix(), "exp": now.Add(ttl).Unix(), "jti": rand.Text()}
-		return signJWT(t, jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: k, KeyID: kid}}, claims)
-	}
+	l.yaml = fmt.Sprintf("jwt: {issuers: [{issuer: %q, audiences: [chain], jwks_url: %q}]}", apiIssuer, srv.URL+"/keys")
 	l.issue = func() (good, bad []carried) {
 		for i := range perKind {
-			good = append(good, l.bearer(named("api", i), sign(key, "k1", issuer, "chain", named("api", i), time.Hour)))
+			good = append(good, l.bearer(named("api", i), signJWT(t, key, "k1", apiIssuer, "chain", named("api", i), time.Hour)))
 		}
 		for _, token := range []string{
-			unseenKey: sign(other, "other", issuer, "chain", "api-0", time.Hour),
-			sign(key, "k1", issuer, "chain", "api-0", -time.Minute), // has ended
-			sign(key, "k1", issuer, "another", "api-0", time.Hour),  // is for somebody else
-			sign(other, "k1", issuer, "chain", "api-0", time.Hour),  // is signed by somebody else
+			unseenKey: signJWT(t, other, "other", apiIssuer, "chain", "api-0", time.Hour),
+			signJWT(t, key, "k1", apiIssuer, "chain", "api-0", -time.Minute), // has ended
+			signJWT(t, key, "k1", apiIssuer, "another", "api-0", time.Hour),  // is for somebody else
+			signJWT(t, other, "k1", apiIssuer, "chain", "api-0", time.Hour),  // is signed by somebody else
 		} {
 			bad = append(bad, l.bearer("", token))
 		}
-		nobody := &link{}
-		foreign := nobody.bearer("", sign(other, "k1", "https://stranger.example", "chain", "api-0", time.Hour))
+		foreign := l.bearer("", signJWT(t, other, "k1", "https://stranger.example", "chain", "api-0", time.Hour))
 		foreign.owner = nil
 		return good, append(bad, foreign)
 	}
 	return l
 }
 
-func signJWT(t *testing.T, key jose.SigningKey, claims map[string]any) string {
+func newKey(t *testing.T) *rsa.PrivateKey {
 	t.Helper()
-	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT"))
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	payload, err := json.Marshal(claims)
+	return key
+}
+
+// signJWT makes a token that ends after ttl.
+func signJWT(t *testing.T, key *rsa.PrivateKey, kid, iss, aud, sub string, ttl time.Duration) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: kid}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	require.NoError(t, err)
+	now := time.Now()
+	payload, err := json.Marshal(map[string]any{
+		"iss": iss, "aud": aud, "sub": sub, "iat": now.Add(-time.Hour).Unix(), "exp": now.Add(ttl).Unix(), "jti": rand.Text(),
+	})
 	require.NoError(t, err)
 	signed, err := signer.Sign(payload)
 	require.NoError(t, err)
@@ -251,17 +266,7 @@ func oryLink(t *testing.T) *link {
 	require.NoError(t, err)
 	t.Cleanup(p.Stop)
 	l := &link{name: "ory", panel: p.Panel(), asked: true, yaml: fmt.Sprintf("kratos: {url: %q, admin_url: %q}", p.URL(), p.AdminURL())}
-	login := func(i int) carried {
-		name := named("ory", i)
-		if i%3 == 0 {
-			b, err := p.LoginWithBrowser(t.Context(), name, "wonderland-"+name)
-			require.NoError(t, err)
-			return l.cookie(p.IdentityID(name), p.Cookie(b), "ory_kratos_session")
-		}
-		token, err := p.Login(t.Context(), name, "wonderland-"+name)
-		require.NoError(t, err)
-		return l.anywhere(i, p.IdentityID(name), token, "", "X-Session-Token")
-	}
+	login := func(i int) carried { return l.atKratos(t, p, i) }
 	l.issue = func() (good, bad []carried) {
 		for i := range perKind {
 			good = append(good, login(i))
@@ -276,6 +281,20 @@ func oryLink(t *testing.T) *link {
 			l.bearer("", "ory_st_"+rand.Text()), l.cookie("", rand.Text(), "ory_kratos_session"))
 	}
 	return l
+}
+
+// atKratos logs the i-th person in, as a browser or as a program.
+func (l *link) atKratos(t *testing.T, p *kratos.Peer, i int) carried {
+	t.Helper()
+	name := named("ory", i)
+	if i%3 == 0 {
+		b, err := p.LoginWithBrowser(t.Context(), name, "wonderland-"+name)
+		require.NoError(t, err)
+		return l.cookie(p.IdentityID(name), p.Cookie(b), "ory_kratos_session")
+	}
+	token, err := p.Login(t.Context(), name, "wonderland-"+name)
+	require.NoError(t, err)
+	return l.anywhere(i, p.IdentityID(name), token, "", "X-Session-Token")
 }
 
 // amLink is a PingAM.
@@ -390,11 +409,11 @@ func localLink(*testing.T) *link {
 	var list []string
 	for i := range perKind + 1 {
 		id, ends := named("key", i), ""
-		key, hash := source.NewAPIKey(id)
-		keys[id] = key.Reveal()
 		if i == perKind {
 			ends = ", expires_at: 2026-01-01T00:00:00Z"
 		}
+		key, hash := source.NewAPIKey(id)
+		keys[id] = key.Reveal()
 		list = append(list, fmt.Sprintf("{id: %s, hash: %q, username: %s%s}", id, hash, named("robot", i), ends))
 	}
 	l.yaml = "local: {api_keys: [" + strings.Join(list, ", ") + "]}"
@@ -419,23 +438,10 @@ func localLink(*testing.T) *link {
 
 // opaqueLink is an authorization server that is asked about whatever bearer token nobody else knows as its own.
 func opaqueLink(t *testing.T) *link {
-	l := &link{name: "opaque", panel: panel.New(), asked: true}
-	srv := httptest.NewUnstartedServer(nil)
-	issuer := "http://" + srv.Listener.Addr().String()
-	p, err := provider.New(provider.Options{
-		Issuer: issuer, AccessTokenTTL: time.Hour,
-		Users: people("opaque", func(_ int, name string) provider.User {
-			return provider.User{Username: name, Password: "wonderland", Subject: name, Name: name, Email: name + "@example.com"}
-		}),
-		Clients: []provider.Client{
-			{ID: "app", Secret: "planted-app-secret", RedirectURIs: []string{"http://app.example/cb"}, Audiences: []string{"api"}},
-			{ID: "api", Secret: "planted-api-secret", ResourceServer: true},
-		},
-	})
-	require.NoError(t, err)
-	srv.Config.Handler = l.panel.Wrap(p)
-	srv.Start()
-	t.Cleanup(srv.Close)
+	l, p, issuer := providerLink(t, "opaque",
+		provider.Client{ID: "app", Secret: "planted-app-secret", RedirectURIs: []string{"http://app.example/cb"}, Audiences: []string{"api"}},
+		provider.Client{ID: "api", Secret: "planted-api-secret", ResourceServer: true})
+	l.asked = true
 	l.yaml = fmt.Sprintf("introspection: {issuer: %q, client_id: api, client_secret: planted-api-secret, audiences: [api]}", issuer)
 	token := func(i int) string {
 		token, err := p.AccessToken("app", named("opaque", i), "profile")

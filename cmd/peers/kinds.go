@@ -45,22 +45,13 @@ func kinds() []kind {
 // gatewayAt is where the gateway is by default: browsers that logged in may go back there.
 func gatewayAt() []string { return []string{"http://localhost:4180", "http://127.0.0.1:4180"} }
 
-// running is a Kratos to be stopped.
-type running struct{ *kratos.Peer }
-
-// Close implements io.Closer.
-func (r running) Close() error {
-	r.Stop()
-	return nil
-}
-
 func openKratos(ctx context.Context, base string) (standIn, error) {
-	p, err := kratos.Start(ctx, kratos.Options{ReturnURLs: gatewayAt()})
+	p, err := kratos.Start(ctx, kratos.Options{URL: base, ReturnURLs: gatewayAt()})
 	if err != nil {
 		return standIn{}, err
 	}
 	return standIn{
-		handler: p, closer: running{p},
+		handler: p, closer: p,
 		users: "alice / wonderland; administrators' door without a password at " + p.AdminURL() + " (admin_url)",
 		try: []string{
 			"curl " + base + "/self-service/login/api",

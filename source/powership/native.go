@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/password"
 )
 
 // native keeps accounts and sessions itself, as the library does.
@@ -20,7 +21,7 @@ type native struct {
 	now         func() time.Time
 	log         *slog.Logger
 
-	accounts *accountsFile
+	accounts *password.File[*accounts]
 	docs     documents
 	gate     *door // of passwords
 
@@ -32,7 +33,7 @@ func openNative(o Options, d authority.Deps) (*native, error) {
 	n := &native{
 		o: o.Native.withDefaults(), strict: o.Strict, widen: o.WidenLogout, rotateAfter: o.RotateAfter, now: d.Now, log: d.Log,
 	}
-	file, err := openAccounts(n.o.AccountsFile, d.Now, d.Log)
+	file, err := openAccounts(n.o.AccountsFile, d)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (n *native) open(raw session.Secret, from ConnectionInfo) (opened, error) {
 	if err != nil || !t.holds(n.now()) {
 		return opened{}, TokenVerificationFailed
 	}
-	account := n.accounts.current().byCursor[t.account]
+	account := n.accounts.Current().byCursor[t.account]
 	switch {
 	case account == nil:
 		return opened{}, UserNotFound
@@ -194,7 +195,7 @@ func (n *native) look(ctx context.Context, raw session.Secret, from ConnectionIn
 
 // login makes a session, for an account that is not deactivated.
 func (n *native) login(ctx context.Context, username string, password session.Secret, from ConnectionInfo) (*LoginResult, error) {
-	e, err := n.gate.pass(ctx, n.accounts.current(), username, password.Reveal(), from.IP)
+	e, err := n.gate.pass(ctx, n.accounts.Current(), username, password.Reveal(), from.IP)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +238,7 @@ func (n *native) health() error {
 	if last != nil {
 		return last
 	}
-	return n.accounts.health()
+	return n.accounts.Health()
 }
 
 // dropEvery is how often documents no token can be used for are dropped; keepEnded is how long they stay, so that a token

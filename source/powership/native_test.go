@@ -2,6 +2,7 @@ package powership
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 	"github.com/sessionward/sessionward/source/password"
 )
 
@@ -190,12 +192,12 @@ func TestAccountThatIsGoneIsRejected(t *testing.T) {
 // rewrite changes the accounts file and lets the source look at it.
 func rewrite(t *testing.T, w *nativeWorld, old, new string) {
 	t.Helper()
-	path := w.native.accounts.path
+	path := w.native.o.AccountsFile
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(text), old)
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, new, 1)), 0o600))
-	w.clock.advance(lookEvery)
+	w.clock.advance(password.FileCheckEvery)
 }
 
 func TestAccountsFileThatMakesNoSenseChangesNothing(t *testing.T) {
@@ -205,7 +207,7 @@ func TestAccountsFileThatMakesNoSenseChangesNothing(t *testing.T) {
 	_, err := w.Resolve(t.Context(), cookie(raw))
 	require.NoError(t, err)
 	require.ErrorIs(t, w.Health(), session.ErrUnavailable)
-	require.Contains(t, w.log.String(), "accounts file not taken")
+	require.Contains(t, w.log.String(), "file of users not taken")
 	rewrite(t, w, "acounts:", "accounts:")
 	require.NoError(t, w.Health())
 }
@@ -230,7 +232,7 @@ func TestAccountsThatAreRefused(t *testing.T) {
 	require.NoError(t, err, "JSON as well")
 	require.NotNil(t, list.byUsername["b"])
 	for _, path := range []string{t.TempDir(), t.TempDir() + "/missing"} {
-		_, err = openAccounts(path, time.Now, nil)
+		_, err = openAccounts(path, authority.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		require.ErrorContains(t, err, "accounts_file")
 	}
 }
@@ -267,10 +269,10 @@ func TestPasswordsCostTheSameWork(t *testing.T) {
 		work.Add(1 << cost)
 		return errors.New("no")
 	}
-	w.native.accounts.accounts.cost = password.MinBcryptCost + 3
+	w.native.accounts.Current().cost = password.MinBcryptCost + 3
 	for _, name := range []string{"alice", "bob", "nobody", "no name at all"} {
 		work.Store(0)
-		_, err := w.native.gate.check(t.Context(), w.native.accounts.current(), name, wonder)
+		_, err := w.native.gate.check(t.Context(), w.native.accounts.Current(), name, wonder)
 		require.NoError(t, err)
 		require.EqualValues(t, 1<<(password.MinBcryptCost+3), work.Load(), name)
 	}
@@ -382,7 +384,7 @@ func TestPasswordsThatBcryptWouldCutAreRefused(t *testing.T) {
 	w := openNativeWorld(t, nativeOptions(t))
 	w.native.gate.compare = func(_, _ []byte) error { return nil }
 	for length, want := range map[int]bool{0: false, 1: true, maxBcryptPassword: true, maxBcryptPassword + 1: false} {
-		e, err := w.native.gate.check(t.Context(), w.native.accounts.current(), "alice", strings.Repeat("x", length))
+		e, err := w.native.gate.check(t.Context(), w.native.accounts.Current(), "alice", strings.Repeat("x", length))
 		require.NoError(t, err)
 		require.Equal(t, want, e != nil, length)
 	}

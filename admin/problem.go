@@ -47,6 +47,9 @@ func classes() []struct {
 }
 
 func problemOf(err error) Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return *p
+	}
 	for _, c := range classes() {
 		if errors.Is(err, c.class) {
 			return Problem{Status: c.status, Code: c.code, Detail: err.Error()}

@@ -51,7 +51,7 @@ func (o *Operations) prove(ctx context.Context, src Source, proof Proof, device 
 		if !ok {
 			return nil, unsupported("a token")
 		}
-		return exchange(ctx, r, proof, device)
+		return o.exchange(ctx, r, proof, device)
 	case !proof.Assertion.Empty():
 		a, ok := src.(AssertionLogin)
 		if !ok {
@@ -67,16 +67,25 @@ func (o *Operations) prove(ctx context.Context, src Source, proof Proof, device 
 	}
 }
 
-func exchange(ctx context.Context, r Resolver, proof Proof, device Device) (*Session, error) {
+// exchange has r say whose token it is. A session of its authority that was ended here is not to be had anew by showing its
+// token at another door.
+func (o *Operations) exchange(ctx context.Context, r Resolver, proof Proof, device Device) (*Session, error) {
 	place := proof.Place
 	if place == (Place{}) {
 		place = Place{Kind: KindBearer}
 	}
-	s, err := r.Resolve(ctx, Credential{Place: place, Value: proof.Token, UserAgent: device.UserAgent, RemoteIP: device.IP})
+	c := Credential{Place: place, Value: proof.Token, UserAgent: device.UserAgent, RemoteIP: device.IP}
+	s, err := r.Resolve(ctx, c)
 	if errors.Is(err, ErrNotMine) {
 		return nil, fmt.Errorf("source %q does not know such a token: %w", r.Name(), ErrRejected)
 	}
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	if s == nil || s.ID == "" {
+		return nil, fmt.Errorf("source %q: answer without a session id: %w", r.Name(), ErrUnavailable)
+	}
+	return s, o.o.Manager.Admit(ctx, s, c)
 }
 
 // Introspect returns the session of ours that a cookie value opens (RFC 7662 in spirit: whoever holds it may ask). ErrRejected

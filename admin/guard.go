@@ -44,8 +44,8 @@ func (a *API) refused(r *http.Request, route route, name, code string) {
 		slog.String("method", route.method), slog.String("route", route.path), slog.String("from", r.RemoteAddr))
 }
 
-// finish answers for a handler that panicked, and writes down who changed what. What stands in the path is named only when
-// there was such a session: otherwise it may be anything, a secret in the wrong place as well.
+// finish answers for a handler that panicked, and writes down who changed what. What stands in the path is named only
+// when there was such a session: otherwise it may be anything, a secret in the wrong place as well.
 func (a *API) finish(rec *recorder, r *http.Request, route route, caller Caller) {
 	if p := recover(); p != nil {
 		a.o.Log.ErrorContext(r.Context(), "a handler panicked", "route", route.path, "panic", panicText(p), "stack", string(debug.Stack()))
@@ -61,7 +61,7 @@ func (a *API) finish(rec *recorder, r *http.Request, route route, caller Caller)
 		slog.String("operator", caller.Name), slog.String("method", route.method), slog.String("route", route.path),
 		slog.Int("status", rec.status), slog.String("from", r.RemoteAddr),
 	}
-	if handle := r.PathValue("handle"); handle != "" && rec.status != http.StatusNotFound {
+	if handle := r.PathValue("handle"); handle != "" && rec.status/100 == 2 {
 		attrs = append(attrs, slog.String("session", handle))
 	}
 	a.o.Log.LogAttrs(r.Context(), slog.LevelInfo, "an operator acted", attrs...)

@@ -17,7 +17,7 @@ type Ended struct {
 	Handle string `json:"handle"`
 	// Here is true when the gateway refuses it from now on.
 	Here bool `json:"here"`
-	// AtAuthority is what its authority said: ended, or why not.
+	// AtAuthority is what its authority said: ended; asked, where it is asked in the background; or why not.
 	AtAuthority string `json:"at_authority,omitempty"`
 	// Error is why it did not end here; "" when it did.
 	Error string `json:"error,omitempty"`
@@ -30,6 +30,8 @@ func endedOf(e session.Ended, err error) Ended {
 		out.Error = err.Error()
 	case e.AtAuthority != nil:
 		out.AtAuthority = e.AtAuthority.Error()
+	case e.Asked:
+		out.AtAuthority = "asked"
 	default:
 		out.AtAuthority = "ended"
 	}

@@ -16,9 +16,10 @@ type Ended struct {
 	Handle string
 	// Here is true when the gateway refuses it from now on.
 	Here bool
-	// AtAuthority is nil when its authority has ended it too. For sessions of ours that is asked in the background:
-	// ErrUnsupported there means that the authority has no such call.
+	// AtAuthority is nil when its authority has ended it too, or is being asked to.
 	AtAuthority error
+	// Asked is true for sessions of ours: their authority is asked in the background, and what it says is in the log.
+	Asked bool
 }
 
 // Revoke ends the session with that handle: here at once, then at its authority. ErrNotFound when there is none.
@@ -43,7 +44,9 @@ func (o *Operations) end(ctx context.Context, e Entry, why EndReason) (Ended, er
 		done.Here = true
 		if _, ok := o.sources[e.Session.Source].(Revoker); !ok {
 			done.AtAuthority = o.lacks(e.Session, "end a session at the authority")
+			return done, nil
 		}
+		done.Asked = true
 		return done, nil
 	}
 	live, inUse := o.o.Validator.Remembered(e.Session) // what has ended here is remembered no more
@@ -85,7 +88,10 @@ func (o *Operations) endByCredential(ctx context.Context, live *Session) error {
 func (o *Operations) endByID(ctx context.Context, s *Session) error {
 	r, ok := o.sources[s.Source].(IDRevoker)
 	if !ok || s.SourceSessionID == "" {
-		return o.lacks(s, "end a session whose credential the gateway does not hold")
+		if _, able := o.sources[s.Source].(Revoker); able {
+			return o.lacks(s, "end a session whose credential the gateway does not hold")
+		}
+		return o.lacks(s, "end a session at the authority")
 	}
 	gone, err := r.RevokeIDs(ctx, s.SourceSessionID)
 	if err == nil && !gone[s.SourceSessionID] {

@@ -34,13 +34,14 @@ type house struct {
 	validator *session.Validator
 	ops       *session.Operations
 	gate      *gate.Gate
+	tally     *session.Tally
 	site      *middleware.Site
 	upstreams []*proxy.Proxy // by route index
 }
 
 // build opens and wires, from the ground up. It returns what it has got to, also when it fails.
 func build(cfg *config.Config, log *slog.Logger) (*house, error) {
-	h := &house{cfg: cfg, log: log}
+	h := &house{cfg: cfg, log: log, tally: session.NewTally(nil)}
 	for _, step := range []func() error{h.openKeys, h.openStore, h.openSources, h.openSessions, h.openGate, h.openSite, h.openUpstreams} {
 		if err := step(); err != nil {
 			return h, err
@@ -97,7 +98,7 @@ func (h *house) openSessions() error {
 	}
 	h.manager, err = session.NewManager(session.ManagerOptions{
 		Store: h.store, Keys: h.keys, CookieName: cookies.SessionName(), Sources: h.sources,
-		Lifetime: h.cfg.Session, SourceLifetime: lifetimes, Log: h.log,
+		Lifetime: h.cfg.Session, SourceLifetime: lifetimes, Tally: h.tally, Log: h.log,
 	})
 	if err != nil {
 		return err
@@ -108,11 +109,13 @@ func (h *house) openSessions() error {
 			resolvers = append(resolvers, r)
 		}
 	}
-	h.validator, err = session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Cache: h.cfg.Cache, Ledger: h.manager, Log: h.log})
+	h.validator, err = session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Cache: h.cfg.Cache, Ledger: h.manager, Tally: h.tally, Log: h.log})
 	if err != nil {
 		return err
 	}
-	h.ops, err = session.NewOperations(session.OperationsOptions{Manager: h.manager, Validator: h.validator, Sources: h.sources})
+	h.ops, err = session.NewOperations(session.OperationsOptions{
+		Manager: h.manager, Validator: h.validator, Sources: h.sources, Properties: h.cfg.SessionProperties,
+	})
 	return err
 }
 
@@ -129,7 +132,7 @@ func (h *house) openGate() error {
 	if err != nil {
 		return err
 	}
-	h.gate, err = gate.New(gate.Options{Table: table, Validator: h.validator, Lifetimes: lifetimes})
+	h.gate, err = gate.New(gate.Options{Table: table, Validator: h.validator, Lifetimes: lifetimes, Tally: h.tally})
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ func (g *gatewayClient) explain(err error) error {
 	}
 	_, unknown := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted; what was asked for may still be done")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nothing answers at %s: is the gateway running, and is that its admin.listen? (none switches it off)", g.host)
 	case unknown:

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -62,13 +60,22 @@ func (s *selection) text(further ...string) string {
 	return strings.Join(terms, " and ")
 }
 
-// quote writes a text as filters want it, which is as in JSON.
+// quote writes a text as filters want it: as in JSON, with digits of escapes in capitals, which is all their parser takes.
 func quote(s string) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string always can be
-	return strings.TrimSpace(b.String())
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s { // what is no UTF-8 becomes U+FFFD
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteString(`\` + string(r))
+		case r < ' ':
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }
 
 // Bounds of a list.

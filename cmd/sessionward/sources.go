@@ -23,13 +23,13 @@ be missing for one session, as it is told then.`,
 		if err != nil {
 			return err
 		}
-		l := s.newListing(*s.format, "NAME", "KIND", "HEALTH", "POWERS")
+		l := s.newListing(*s.format, "NAME", "KIND", "POWERS", "HEALTH")
 		for _, src := range list.Sources {
 			health := src.Health
 			if health == "" {
 				health = "ok"
 			}
-			if err := l.add(src, cell(src.Name), cell(src.Kind), cell(health), harmless(strings.Join(src.Powers, " "))); err != nil {
+			if err := l.add(src, cell(src.Name), cell(src.Kind), harmless(strings.Join(src.Powers, " ")), harmless(health)); err != nil {
 				return err
 			}
 		}

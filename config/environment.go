@@ -32,7 +32,7 @@ type step struct {
 func (o overlay) apply(t reflect.Type, env []string) {
 	names := make([]string, 0, len(env))
 	for _, line := range env {
-		if name, _, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, EnvPrefix) && name != EnvFile {
+		if name, _, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, EnvPrefix) && !isCommandLine(name) {
 			names = append(names, name)
 		}
 	}

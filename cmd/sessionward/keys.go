@@ -27,7 +27,7 @@ Replicas share one key file. Give all of them the rotated file before they resta
 	group(cmd)
 	cmd.PersistentFlags().StringVarP(&path, "file", "f", c.variable(config.EnvPrefix+"KEYS_FILE", "sessionward.keys"),
 		"the key file; the environment variable "+config.EnvPrefix+"KEYS_FILE names another default")
-	cmd.AddCommand(c.keysNewCommand(&path), c.keysRotateCommand(&path), c.keysListCommand(&path), c.keysPruneCommand(&path), c.apiKeyCommand())
+	cmd.AddCommand(c.keysNewCommand(&path), c.keysRotateCommand(&path), c.keysListCommand(&path), c.keysPruneCommand(&path), c.apiKeyCommand(), c.adminTokenCommand())
 	return cmd
 }
 

@@ -57,7 +57,7 @@ func (c *cli) run(args []string) int {
 func (c *cli) printFailure(err error) {
 	problems, ok := errors.AsType[config.Problems](err)
 	if !ok {
-		_, _ = fmt.Fprintf(c.err, "sessionward: %v\n", err)
+		_, _ = fmt.Fprintf(c.err, "sessionward: %s\n", harmless(strings.ReplaceAll(err.Error(), "\n", "; ")))
 		return
 	}
 	_, _ = fmt.Fprintln(c.err, problems.Error())
@@ -82,7 +82,8 @@ Exit status: 0 done, 1 failed, 2 the command line makes no sense.`,
 		SilenceUsage:  true,
 	}
 	group(root)
-	root.AddCommand(c.serveCommand(), c.checkCommand(), c.keysCommand(), c.hashPasswordCommand(), c.schemaCommand(), c.versionCommand())
+	root.AddCommand(c.serveCommand(), c.checkCommand(), c.keysCommand(), c.hashPasswordCommand(), c.schemaCommand(), c.versionCommand(),
+		c.sessionsCommand(), c.sourcesCommand(), c.loginCommand())
 	return root
 }
 

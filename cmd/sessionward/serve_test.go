@@ -33,10 +33,10 @@ type gateway struct {
 }
 
 // serve starts the program on a file in dir and waits until it listens.
-func serve(t *testing.T, dir string) *gateway {
+func serve(t *testing.T, dir string, env ...string) *gateway {
 	t.Helper()
 	g := &gateway{cmd: exec.Command(binary, "serve"), done: make(chan error, 1)}
-	g.cmd.Dir, g.cmd.Env = dir, []string{"PATH=/bin"}
+	g.cmd.Dir, g.cmd.Env = dir, append([]string{"PATH=/bin"}, env...)
 	stderr, err := g.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, g.cmd.Start())

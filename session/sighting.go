@@ -124,7 +124,7 @@ func (m *Manager) writeSighting(ctx context.Context, s sighting) error {
 	}
 	key := sightingKey(s.Session)
 	_, err = m.o.Store.Swap(ctx, key, Record{
-		Data: m.sealer.Seal(append([]byte{sightingFormat}, body...), []byte(key)), Terms: terms(s.Session),
+		Data: m.sealer.Seal(append([]byte{sightingFormat}, body...), []byte(key)), Terms: append(terms(s.Session), termForeign),
 		ExpiresAt: m.until(s), Version: s.version,
 	})
 	if err != nil {

@@ -23,10 +23,12 @@ import (
 //
 //	SESSIONWARD_BENCH_SESSIONS  how many sessions there are, such as 1000000
 //	SESSIONWARD_BENCH_DIR       where the bolt file of so many is kept for the next run; empty: it is made anew
+//	SESSIONWARD_BENCH_ALL       set to anything: all sessions of a file that is kept are ended too
 const (
 	sessionsEnv     = "SESSIONWARD_BENCH_SESSIONS"
 	dirEnv          = "SESSIONWARD_BENCH_DIR"
-	defaultSessions = 5_000
+	revokeAllEnv    = "SESSIONWARD_BENCH_ALL"
+	defaultSessions = 2_000
 	perUser         = 10
 )
 
@@ -110,7 +112,7 @@ func openBolt(tb testing.TB, path string) session.Store {
 	return st
 }
 
-// boltFile returns the path of a closed file with n sessions, and whether it was made now.
+// boltFile returns the path of a closed file with n sessions.
 func boltFile(tb testing.TB, n int) string {
 	dir := cmp.Or(os.Getenv(dirEnv), tb.TempDir())
 	path := filepath.Join(dir, fmt.Sprintf("sessions-%d.db", n))
@@ -194,4 +196,134 @@ func BenchmarkList(b *testing.B) {
 			})
 		}
 	})
+}
+
+// BenchmarkStart opens the store of a gateway that was restarted and asks it for the sessions of one user.
+func BenchmarkStart(b *testing.B) {
+	path, n := boltFile(b, benchSessions(b)), benchSessions(b)
+	var slowest worst
+	for b.Loop() {
+		began := time.Now()
+		st := openBolt(b, path)
+		p, err := newTown(b, st, n).ops.List(b.Context(), parse(b, fmt.Sprintf(`username eq "user%07d"`, n/perUser/2)), "", 0)
+		slowest.since(began)
+		require.NoError(b, err)
+		require.Len(b, p.Entries, perUser)
+		b.StopTimer()
+		require.NoError(b, st.Close())
+		b.StartTimer()
+	}
+	slowest.report(b)
+}
+
+func (w *town) revoke(b *testing.B, filter string) (ended int) {
+	err := w.ops.RevokeMatching(b.Context(), parse(b, filter), "", session.EndRevoked, func(_ session.Ended, err error) bool {
+		require.NoError(b, err)
+		ended++
+		return true
+	})
+	require.NoError(b, err)
+	return ended
+}
+
+// BenchmarkRevoke ends one session, those of one user, and all.
+func BenchmarkRevoke(b *testing.B) {
+	eachTown(b, func(b *testing.B, w *town) {
+		next := w.n // users that are new
+		b.Run("one", func(b *testing.B) {
+			var slowest worst
+			for b.Loop() {
+				b.StopTimer()
+				s := w.create(b, next)
+				next += perUser
+				b.StartTimer()
+				began := time.Now()
+				_, err := w.ops.Revoke(b.Context(), s.Handle, session.EndRevoked)
+				slowest.since(began)
+				require.NoError(b, err)
+			}
+			slowest.report(b)
+		})
+		b.Run("user-with-10", func(b *testing.B) {
+			var slowest worst
+			next += perUser - next%perUser
+			for b.Loop() {
+				b.StopTimer()
+				w.fill(b, next, next+perUser)
+				b.StartTimer()
+				began := time.Now()
+				require.Equal(b, perUser, w.revoke(b, fmt.Sprintf(`username eq "user%07d"`, next/perUser)))
+				slowest.since(began)
+				next += perUser
+			}
+			slowest.report(b)
+		})
+		if os.Getenv(dirEnv) != "" && os.Getenv(revokeAllEnv) == "" {
+			return // the file is kept
+		}
+		b.Run("all", func(b *testing.B) {
+			total := 0
+			for i := 0; b.Loop(); i++ {
+				if i > 0 {
+					b.StopTimer()
+					w.fill(b, 0, w.n)
+					b.StartTimer()
+				}
+				total += w.revoke(b, "true")
+			}
+			b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "sessions/s")
+		})
+		b.Run("after-all", func(b *testing.B) { // most of the file is free
+			var slowest worst
+			for i := 0; b.Loop(); i++ {
+				began := time.Now()
+				w.create(b, i)
+				slowest.since(began)
+			}
+			slowest.report(b)
+		})
+	})
+}
+
+// BenchmarkFlood logs somebody in while very many distinct foreign credentials are shown, and without that.
+func BenchmarkFlood(b *testing.B) {
+	for _, kind := range []string{"memory", "bolt"} {
+		b.Run(kind, func(b *testing.B) {
+			st := newMemory(b, 100_000)
+			if kind == "bolt" {
+				st = openBolt(b, filepath.Join(b.TempDir(), "flood.db"))
+			}
+			defer st.Close()
+			c := newCrowd(b, st, 50_000)
+			login := func(b *testing.B) {
+				var slowest worst
+				for i := 0; b.Loop(); i++ {
+					began := time.Now()
+					_, _, err := c.manager.Create(b.Context(), citizen(i), session.Device{})
+					slowest.since(began)
+					require.NoError(b, err)
+				}
+				slowest.report(b)
+			}
+			b.Run("login-quiet", login)
+			b.Run("login-in-flood", func(b *testing.B) {
+				stop, shown := make(chan struct{}), 0
+				var flood sync.WaitGroup
+				flood.Go(func() {
+					for ; ; shown++ {
+						select {
+						case <-stop:
+							return
+						default:
+							_, _ = c.validator.Validate(context.Background(), bearer(fmt.Sprint("flood", shown)))
+						}
+					}
+				})
+				login(b)
+				close(stop)
+				flood.Wait()
+				b.ReportMetric(float64(shown)/b.Elapsed().Seconds(), "shown/s")
+			})
+		})
+	}
 }

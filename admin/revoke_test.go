@@ -51,14 +51,19 @@ func TestRevokeManyOutlastsTheTimeouts(t *testing.T) {
 
 // TestRevokeManyEndsWithItsCaller: the session that is being ended ends whole, the others stay, and the log says so.
 func TestRevokeManyEndsWithItsCaller(t *testing.T) {
-	for name, what := range map[string]Revocation{"filter": {Filter: "foreign eq true"}, "handles": {Handles: []string{"people-user0", "people-user1", "people-user2"}}} {
+	const users, atOnce = 40, 8 // foreign sessions are ended a few at a time
+	var handles []string
+	for i := range users {
+		handles = append(handles, fmt.Sprint("people-user", i))
+	}
+	for name, what := range map[string]Revocation{"filter": {Filter: "foreign eq true"}, "handles": {Handles: handles}} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
-			for i := range 3 {
+			for i := range users {
 				h.visitPeople(fmt.Sprint("user", i))
 			}
 			client, begun := h.serve(t, 30*time.Second)
-			ending, goOn := make(chan string), make(chan struct{})
+			ending, goOn := make(chan string, users), make(chan struct{})
 			h.people.ending = func(user string) { ending <- user; <-goOn }
 			ctx, leave := context.WithCancel(t.Context())
 			left := make(chan error, 1)
@@ -72,11 +77,13 @@ func TestRevokeManyEndsWithItsCaller(t *testing.T) {
 			require.Eventually(t, func() bool {
 				return h.people.hasEnded(user) && contains(h.log, "a revocation of many was broken off")
 			}, 5*time.Second, time.Millisecond)
-			for i := range 3 {
-				other := fmt.Sprint("user", i)
-				require.Equal(t, other == user, h.people.hasEnded(other), other)
+			ended := 0
+			for i := range users {
+				if h.people.hasEnded(fmt.Sprint("user", i)) {
+					ended++
+				}
 			}
-			require.True(t, contains(h.log, `"ended":1`))
+			require.LessOrEqual(t, ended, atOnce, "what was begun is finished, and nothing more is begun")
 		})
 	}
 }

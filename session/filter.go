@@ -17,20 +17,20 @@ const maxFilter = 4 << 10
 // or, not and parentheses, over the attributes in FilterAttributes; "true" and the empty text choose all. Texts are
 // compared exactly; times are written as in RFC 3339.
 type Filter struct {
-	expr scim.Expression // nil: all
-	text string
+	expr    scim.Expression // nil: all
+	text    string
+	chooses func(e *Entry) bool // made of expr once: a list asks it of very many
 }
 
 // attribute is something of an entry a filter can ask about. Exactly one function is set.
 type attribute struct {
+	text  func(e *Entry) string
 	texts func(e *Entry) []string
 	at    func(e *Entry) time.Time
 	claim func(e *Entry) bool
 }
 
-func one(f func(e *Entry) string) attribute {
-	return attribute{texts: func(e *Entry) []string { return []string{f(e)} }}
-}
+func one(f func(e *Entry) string) attribute { return attribute{text: f} }
 
 func moment(f func(s *Session) time.Time) attribute {
 	return attribute{at: func(e *Entry) time.Time { return f(e.Session) }}
@@ -91,7 +91,7 @@ func ParseFilter(text string) (Filter, error) {
 	if err := checkFilter(expr, known); err != nil {
 		return Filter{}, err
 	}
-	return Filter{expr: expr, text: trimmed}, nil
+	return Filter{expr: expr, text: trimmed, chooses: compile(expr, known)}, nil
 }
 
 // String returns the text the filter was read from, "true" for all.
@@ -141,103 +141,8 @@ func checkComparison(e *scim.AttributeExpression, known map[string]attribute) er
 		if _, err := time.Parse(time.RFC3339, text); err != nil || (!ordering && e.Operator != scim.EQ && e.Operator != scim.NE) {
 			return fmt.Errorf("filter: %s is compared by gt, ge, lt, le, eq and ne with a time such as \"2026-01-02T15:04:05Z\": %w", name, ErrMalformed)
 		}
-	case a.texts != nil && (!isText || ordering):
+	case (a.text != nil || a.texts != nil) && (!isText || ordering):
 		return fmt.Errorf("filter: %s is compared by eq, ne, co, sw, ew and pr with a text in quotes: %w", name, ErrMalformed)
 	}
 	return nil
-}
-
-// Match reports whether the filter chooses e.
-func (f Filter) Match(e *Entry) bool { return f.expr == nil || match(f.expr, e, attributes()) }
-
-func match(expr scim.Expression, e *Entry, known map[string]attribute) bool {
-	switch x := expr.(type) {
-	case *scim.LogicalExpression:
-		if x.Operator == scim.AND {
-			return match(x.Left, e, known) && match(x.Right, e, known)
-		}
-		return match(x.Left, e, known) || match(x.Right, e, known)
-	case *scim.NotExpression:
-		return !match(x.Expression, e, known)
-	case *scim.AttributeExpression:
-		a := known[strings.ToLower(x.AttributePath.String())]
-		switch {
-		case a.claim != nil:
-			return x.Operator == scim.PR || a.claim(e) == (x.CompareValue == true) == (x.Operator == scim.EQ)
-		case a.at != nil:
-			return matchTime(x, a.at(e))
-		case a.texts != nil:
-			return matchTexts(x, a.texts(e))
-		}
-	}
-	return false
-}
-
-// matchTexts: one of several is enough, and none of them must be for ne.
-func matchTexts(x *scim.AttributeExpression, values []string) bool {
-	want, _ := x.CompareValue.(string)
-	some := func(f func(v string) bool) bool { return slices.ContainsFunc(values, f) }
-	switch x.Operator {
-	case scim.PR:
-		return some(func(v string) bool { return v != "" })
-	case scim.EQ:
-		return slices.Contains(values, want)
-	case scim.NE:
-		return !slices.Contains(values, want)
-	case scim.CO:
-		return some(func(v string) bool { return strings.Contains(v, want) })
-	case scim.SW:
-		return some(func(v string) bool { return strings.HasPrefix(v, want) })
-	case scim.EW:
-		return some(func(v string) bool { return strings.HasSuffix(v, want) })
-	}
-	return false
-}
-
-// matchTime: a time that is not known is neither before nor after any.
-func matchTime(x *scim.AttributeExpression, at time.Time) bool {
-	text, _ := x.CompareValue.(string)
-	want, _ := time.Parse(time.RFC3339, text) // checked by ParseFilter
-	switch {
-	case x.Operator == scim.PR:
-		return !at.IsZero()
-	case x.Operator == scim.NE:
-		return !at.Equal(want)
-	case at.IsZero():
-		return false
-	}
-	switch c := at.Compare(want); x.Operator {
-	case scim.EQ:
-		return c == 0
-	case scim.GT:
-		return c > 0
-	case scim.GE:
-		return c >= 0
-	case scim.LT:
-		return c < 0
-	case scim.LE:
-		return c <= 0
-	}
-	return false
-}
-
-// equals returns the text that the named attribute must be equal to for any entry to be chosen.
-func (f Filter) equals(name string) (string, bool) { return equals(f.expr, name) }
-
-func equals(expr scim.Expression, name string) (string, bool) {
-	switch x := expr.(type) {
-	case *scim.LogicalExpression:
-		if x.Operator != scim.AND {
-			return "", false
-		}
-		if v, ok := equals(x.Left, name); ok {
-			return v, true
-		}
-		return equals(x.Right, name)
-	case *scim.AttributeExpression:
-		if v, ok := x.CompareValue.(string); ok && x.Operator == scim.EQ && strings.EqualFold(x.AttributePath.String(), name) {
-			return v, true
-		}
-	}
-	return "", false
 }

@@ -12,7 +12,9 @@ import (
 const (
 	DefaultPageSize = 100
 	MaxPageSize     = 1000
-	maxExamined     = 5000 // records one page looks at: one that few match may be short, and goes on all the same
+	// maxLooking is how long one page looks at records. To open one takes tens of microseconds, so that a filter few
+	// match would keep its caller waiting for as long as there are sessions.
+	maxLooking = 25 * time.Millisecond
 )
 
 // Entry is a session as the gateway knows it: one of ours, or a foreign one that was seen here.
@@ -35,6 +37,8 @@ type Page struct {
 }
 
 // List returns the sessions f chooses, own and foreign, page by page, in an order that stays the same and means nothing.
+// What f demands of handle, user (source and subject), username or foreign is found by an index; everything else is
+// looked for record by record, on short pages: no page takes longer for that there are many.
 // limit is how many at most (0: DefaultPageSize); cursor is "" or the Next of the page before. Sessions that begin or end
 // meanwhile may be missed or met. ErrMalformed for a cursor that is none.
 func (m *Manager) List(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
@@ -47,12 +51,12 @@ func (m *Manager) List(ctx context.Context, f Filter, cursor string, limit int) 
 	}
 	limit = min(limit, MaxPageSize)
 	var page Page
-	examined := 0
+	examined, began := 0, time.Now()
 	for key, err := range m.o.Store.Find(ctx, m.termOf(f), after) {
 		if err != nil {
 			return Page{}, fmt.Errorf("session store: list: %w", classed(err))
 		}
-		if len(page.Entries) == limit || examined == maxExamined {
+		if len(page.Entries) == limit || examined > 0 && time.Since(began) > maxLooking {
 			page.Next = writeCursor(after)
 			break
 		}
@@ -84,6 +88,9 @@ func (m *Manager) termOf(f Filter) string {
 	}
 	if username, ok := f.equals("username"); ok && username != "" {
 		return termName(username)
+	}
+	if demanded(f.expr, "foreign") == true {
+		return termForeign
 	}
 	return ""
 }

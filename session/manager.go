@@ -22,7 +22,6 @@ const (
 	maxCookieValue = 160 // bytes a cookie value may have
 	maxRecordBytes = 256 << 10
 	swapAttempts   = 8
-	revokeTimeout  = 10 * time.Second
 	maxUserAgent   = 256       // bytes of a User-Agent that are kept
 	keepEnded      = time.Hour // how long the record of a session is kept after one of its clocks ran out
 )
@@ -37,7 +36,10 @@ type ManagerOptions struct {
 	// Lifetime holds for all sources but those named in SourceLifetime.
 	Lifetime       Lifetime
 	SourceLifetime map[string]Lifetime
-	Hooks          Hooks
+	// MaxSightings bounds how many foreign sessions are noted, so that they can be listed. 0: a million; never more than
+	// half of what a Bounded store keeps.
+	MaxSightings int
+	Hooks        Hooks
 	// Tally counts logins; nil: nobody does.
 	Tally *Tally
 	Now   func() time.Time // nil: time.Now
@@ -59,8 +61,10 @@ type Manager struct {
 	pending   map[string]*pendingChange // what the store has not taken yet, by store key
 	retrying  bool                      // somebody sees to pending
 
-	noting chan struct{} // sightings being written
-	work   *background   // revocations and retries
+	noting      chan struct{} // sightings being written
+	sightings   *sightings
+	revocations *revocations
+	work        *background // revocations and retries
 }
 
 // NewManager checks o and returns a manager. Close it after the last request.
@@ -73,6 +77,9 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 	}
 	if err := o.Lifetime.Validate(); err != nil {
 		return nil, fmt.Errorf("session manager: %w", err)
+	}
+	if o.MaxSightings < 0 {
+		return nil, fmt.Errorf("session manager: max sightings is %d: give how many, or 0 for the default: %w", o.MaxSightings, ErrMalformed)
 	}
 	for name, l := range o.SourceLifetime {
 		if err := l.Validate(); err != nil {
@@ -87,7 +94,8 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 	}
 	m := &Manager{
 		o: o, sealer: o.Keys.Sealer("session"), sources: map[string]Source{},
-		pending: map[string]*pendingChange{}, noting: make(chan struct{}, sightingsAtOnce), work: newBackground(o.Log),
+		pending: map[string]*pendingChange{}, noting: make(chan struct{}, sightingsAtOnce),
+		sightings: newSightings(o.Store, o.MaxSightings), revocations: newRevocations(), work: newBackground(o.Log),
 	}
 	for _, s := range o.Sources {
 		if m.sources[s.Name()] != nil {
@@ -297,16 +305,39 @@ func (m *Manager) revokeAside(ctx context.Context, s *Session) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
+	if !m.revocations.enter() {
+		m.notRevoked(ctx, s, "too many sessions ended at once")
+		return
+	}
 	started := m.work.run(ctx, "revoking tokens", func() {
-		ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
-		defer cancel()
-		if err := r.Revoke(ctx, s); err != nil && !errors.Is(err, ErrUnsupported) {
-			m.o.Log.WarnContext(ctx, "revoking tokens at the authority failed", "handle", s.Handle, "source", s.Source, "error", err)
-		}
+		defer m.revocations.leave()
+		m.revoke(ctx, r, s)
 	})
 	if !started {
-		m.o.Log.WarnContext(ctx, "tokens were not revoked at the authority: shutting down", "handle", s.Handle, "source", s.Source)
+		m.revocations.leave()
+		m.notRevoked(ctx, s, "shutting down")
 	}
+}
+
+func (m *Manager) revoke(ctx context.Context, r Revoker, s *Session) {
+	had, err := m.revocations.turn(m.work.stopped, func() error {
+		ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+		defer cancel()
+		if err := r.Revoke(ctx, s); !errors.Is(err, ErrUnsupported) {
+			return err
+		}
+		return nil
+	})
+	switch {
+	case !had:
+		m.notRevoked(ctx, s, "shutting down")
+	case err != nil:
+		m.o.Log.WarnContext(ctx, "revoking tokens at the authority failed", "handle", s.Handle, "source", s.Source, "error", err)
+	}
+}
+
+func (m *Manager) notRevoked(ctx context.Context, s *Session, why string) {
+	m.o.Log.WarnContext(ctx, "tokens were not revoked at the authority: "+why, "handle", s.Handle, "source", s.Source)
 }
 
 // Close waits for work in the background. Sessions the store has not taken are tried once more. It does not close

@@ -100,33 +100,6 @@ func (o *Operations) endByID(ctx context.Context, s *Session) error {
 	return err
 }
 
-// RevokeMatching ends all sessions f chooses but the one with the handle keep ("": none is kept) and calls told for each.
-// It goes on after a session that could not be ended, and ends early only when the list cannot be read, told returns
-// false, or ctx ends.
-func (o *Operations) RevokeMatching(ctx context.Context, f Filter, keep string, why EndReason, told func(Ended, error) bool) error {
-	cursor := ""
-	for {
-		page, err := o.List(ctx, f, cursor, MaxPageSize)
-		if err != nil {
-			return err
-		}
-		for _, e := range page.Entries {
-			if !e.Active || e.Session.Handle == keep {
-				continue
-			}
-			if ctx.Err() != nil {
-				return fmt.Errorf("ending sessions: %w", errors.Join(ErrUnavailable, context.Cause(ctx)))
-			}
-			if done, err := o.end(ctx, e, why); !told(done, err) {
-				return nil
-			}
-		}
-		if cursor = page.Next; cursor == "" {
-			return nil
-		}
-	}
-}
-
 // UserEnded is what became of the sessions of one user.
 type UserEnded struct {
 	AtAuthority int // how many its authority ended, -1 when it does not say

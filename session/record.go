@@ -7,11 +7,15 @@ import (
 	"time"
 )
 
-// Index terms of a session: by handle, by user of a source, by name, by the authority's session id.
+// Index terms of a session: by handle, by user of a source, by name, by the authority's session id. Each costs
+// a write to an index for every session that begins or ends, so there is none for what is rarely asked.
 func termHandle(handle string) string           { return "handle:" + handle }
 func termUser(source, subject string) string    { return "user:" + source + "\x00" + subject }
 func termName(username string) string           { return "name:" + username }
 func termSourceSession(source, s string) string { return "sid:" + source + "\x00" + s }
+
+// termForeign is what sightings carry.
+const termForeign = "foreign"
 
 func terms(s *Session) []string {
 	t := []string{termHandle(s.Handle), termUser(s.Source, s.Identity.Subject)}

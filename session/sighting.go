@@ -55,6 +55,9 @@ func (m *Manager) Admit(ctx context.Context, s *Session, c Credential) error {
 	if err == nil && now.Sub(seen.Session.LastAccessAt) < m.lifetime(s.Source).TouchEvery {
 		return nil
 	}
+	if err != nil && !m.roomForSighting(ctx) {
+		return nil
+	}
 	next := lightly(s)
 	next.Devices, next.LastAccessAt = seen.devices(c, now), now
 	m.noteAside(ctx, sighting{Session: next, version: seen.version})
@@ -124,11 +127,14 @@ func (m *Manager) writeSighting(ctx context.Context, s sighting) error {
 	}
 	key := sightingKey(s.Session)
 	_, err = m.o.Store.Swap(ctx, key, Record{
-		Data: m.sealer.Seal(append([]byte{sightingFormat}, body...), []byte(key)), Terms: terms(s.Session),
+		Data: m.sealer.Seal(append([]byte{sightingFormat}, body...), []byte(key)), Terms: append(terms(s.Session), termForeign),
 		ExpiresAt: m.until(s), Version: s.version,
 	})
 	if err != nil {
 		return fmt.Errorf("session %s: note: %w", s.Session.Handle, classed(err))
+	}
+	if s.version == 0 {
+		m.sightings.noted()
 	}
 	return nil
 }

@@ -58,6 +58,9 @@ func OpenMemory(o MemoryOptions, d Deps) (*Memory, error) {
 	}, nil
 }
 
+// MaxRecords implements session.Bounded.
+func (m *Memory) MaxRecords() int { return m.max }
+
 // usable reports why a call may not go on. The lock must be held.
 func (m *Memory) usable(ctx context.Context, doing string) error {
 	if m.closed {
@@ -266,4 +269,7 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-var _ session.Sweeper = (*Memory)(nil)
+var (
+	_ session.Sweeper = (*Memory)(nil)
+	_ session.Bounded = (*Memory)(nil)
+)

@@ -82,6 +82,7 @@ type worldOptions struct {
 	extra    string // further top-level YAML
 	routes   string // instead of the default route
 	sources  string // further sources
+	admin    string // further settings of the listener for operators: ", hosts: [x]"
 	logLevel string // "": debug
 	noStart  bool
 }
@@ -134,7 +135,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w.config = filepath.Join(w.dir, "sessionward.yaml")
 	w.write(fmt.Sprintf(`
 listen: %q
-admin: {listen: %q}
+admin: {listen: %q%s}
 public_url: %q
 keys_file: %q
 store: {bolt: {path: %q}}
@@ -146,7 +147,7 @@ sources:
 %s
 routes:%s
 %s
-`, w.addr, admin, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
+`, w.addr, admin, o.admin, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
 	if !o.noStart {
 		w.start()
 	}

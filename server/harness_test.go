@@ -82,7 +82,7 @@ type worldOptions struct {
 	extra    string // further top-level YAML
 	routes   string // instead of the default route
 	sources  string // further sources
-	admin    string // further settings of the listener for operators: ", hosts: [x]"
+	admin    string // further settings of the listener for operators, each after a comma
 	logLevel string // "": debug
 	noStart  bool
 }

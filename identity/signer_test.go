@@ -232,3 +232,23 @@ func BenchmarkSignAmortised(b *testing.B) {
 		}
 	}
 }
+
+// TestTokenSaysWhenItEnds: what is told is what the assertion says, also for one that is used again, and never beyond the session.
+func TestTokenSaysWhenItEnds(t *testing.T) {
+	s := testSigner(t, testClock)
+	sess := testSession()
+	first, end, err := s.Token(sess, "app", 0)
+	require.NoError(t, err)
+	again, sameEnd, err := s.Token(sess, "app", 0)
+	require.NoError(t, err)
+	require.Equal(t, first.Reveal(), again.Reveal())
+	require.Equal(t, end, sameEnd)
+	require.EqualValues(t, claimsOf(t, s, first.Reveal())["exp"], end.Unix())
+	short := sess.Clone()
+	short.ExpiresAt = end.Add(-10 * time.Second)
+	_, end, err = s.Token(short, "app", 0)
+	require.NoError(t, err)
+	require.Equal(t, short.ExpiresAt, end)
+	_, _, err = s.Token(sess, "", 0)
+	require.ErrorIs(t, err, session.ErrMalformed)
+}

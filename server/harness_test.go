@@ -83,6 +83,7 @@ type worldOptions struct {
 	extra    string // further top-level YAML
 	routes   string // instead of the default route
 	sources  string // further sources
+	admin    string // further settings of the listener for operators, each after a comma
 	logLevel string // "": debug
 	noStart  bool
 }
@@ -133,7 +134,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w.config = filepath.Join(w.dir, "sessionward.yaml")
 	w.write(fmt.Sprintf(`
 listen: %q
-admin: {listen: "127.0.0.1:0"}
+admin: {listen: "127.0.0.1:0"%s}
 public_url: %q
 keys_file: %q
 store: {bolt: {path: %q}}
@@ -145,7 +146,7 @@ sources:
 %s
 routes:%s
 %s
-`, w.addr, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
+`, w.addr, o.admin, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
 	if !o.noStart {
 		w.start()
 	}

@@ -134,7 +134,9 @@ func TestRevokeEndsNoMoreThanItCanTellOf(t *testing.T) {
 		t.Skip("there is no /dev/full here")
 	}
 	defer func() { _ = full.Close() }()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"handle":"a","here":true}`+"\n"+`{"handle":"b","here":true}`+"\n") }))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"handle":"a","here":true}`+"\n"+`{"handle":"b","here":true}`+"\n")
+	}))
 	defer s.Close()
 	var stderr strings.Builder
 	cmd := exec.Command(binary, "sessions", "revoke", "a", "b", "--yes", "--admin-url", s.URL, "--admin-token", "t")

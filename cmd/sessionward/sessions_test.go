@@ -316,26 +316,28 @@ func TestOutputIsParsedBack(t *testing.T) {
 // TestForeignTextsReachNoTerminal: what a client or an authority calls itself is not obeyed by a terminal, in no format.
 func TestForeignTextsReachNoTerminal(t *testing.T) {
 	s := newSite(t, "")
-	evil := "\x1b[2J\x07evil\u009b31m\u202eagent\U000e0041\x7f: true"
-	r := s.ends(0, plantedPassword, "sessions", "create", "--source", "local", "--username", "alice", "--user-agent", evil, "-o", "json")
-	var made admin.Created
-	require.NoError(t, json.Unmarshal([]byte(r.stdout), &made))
-	require.Equal(t, evil, made.Session.Devices[0].UserAgent, "json says what it was")
-	for _, args := range [][]string{{"get"}, {"devices"}} {
-		for _, format := range []string{"table", "json", "yaml"} {
-			r := s.run(append(append([]string{"sessions"}, args...), made.Session.Handle, "-o", format)...)
-			require.Contains(t, r.stdout, "evil")
-			require.NotRegexp(t, `[\x00-\x09\x0b-\x1f\x7f\x{80}-\x{9f}\x{202e}\x{e0041}]`, r.stdout, format)
+	for _, evil := range []string{"\x1b[2J\x07evil\u009b31m\u202eagent\U000e0041\x7f: true", "evil\u202eagent", "evil\nhandle: mine"} {
+		r := s.ends(0, plantedPassword, "sessions", "create", "--source", "local", "--username", "alice", "--user-agent", evil, "-o", "json")
+		var made admin.Created
+		require.NoError(t, json.Unmarshal([]byte(r.stdout), &made))
+		require.Equal(t, evil, made.Session.Devices[0].UserAgent, "json says what it was")
+		for _, command := range []string{"get", "devices"} {
+			for _, format := range []string{"table", "json", "yaml"} {
+				r := s.run("sessions", command, made.Session.Handle, "-o", format)
+				require.Contains(t, r.stdout, "evil")
+				require.NotRegexp(t, `[\x00-\x09\x0b-\x1f\x7f\x{80}-\x{9f}\x{202e}\x{e0041}]`, r.stdout, format)
+				require.NotContains(t, r.stdout, "\nhandle: mine", "no line is forged")
+			}
 		}
+		var entry struct {
+			Devices []struct {
+				UserAgent string `yaml:"user_agent"`
+			} `yaml:"devices"`
+		}
+		require.NoError(t, yaml.Load([]byte(s.run("sessions", "get", made.Session.Handle, "-o", "yaml").stdout), &entry))
+		require.Equal(t, evil, entry.Devices[0].UserAgent)
 	}
-	var entry struct {
-		Devices []struct {
-			UserAgent string `yaml:"user_agent"`
-		} `yaml:"devices"`
-	}
-	require.NoError(t, yaml.Load([]byte(s.run("sessions", "get", made.Session.Handle, "-o", "yaml").stdout), &entry))
-	require.Equal(t, evil, entry.Devices[0].UserAgent)
-	r = s.ends(1, "", "sessions", "get", "a\x1b[2Jb\u009bc")
+	r := s.ends(1, "", "sessions", "get", "a\x1b[2Jb\u009bc")
 	require.NotContains(t, r.stderr, "\x1b")
 	require.NotContains(t, r.stderr, "\u009b")
 	r = s.ends(0, "", "sessions", "list", "--user", "a\x1b[2Jb")

@@ -57,12 +57,14 @@ cover: ## test coverage: coverage.out, coverage.html, and the sum
 	go tool cover -html coverage.out -o coverage.html
 	@go tool cover -func coverage.out | tail -1
 
-peers: ## install the Debian packages tests use, when that is possible
+peers: ## install the Debian packages and build the Kratos that tests use, when that is possible
 	@tools/peers.sh $(PEERS)
+	@go test -timeout 20m -count 1 -v -run '^TestBinary$$' ./cmd/peers/kratos | grep -v '^=== '
 
-tidy: ## tidy both go.mod files
+tidy: ## tidy all go.mod files
 	go mod tidy
 	cd tools && go mod tidy
+	cd tools/kratos && go mod tidy
 
 clean: ## remove what was built or written by a run
 	rm -rf bin dist artefacts .demo coverage.out coverage.html

@@ -1,20 +1,15 @@
 package admin
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sessionward/sessionward/session"
 )
-
-// maxBody bounds the body of a request, in bytes. A SAML assertion is the largest there is.
-const maxBody = 256 << 10
 
 // Options are the parts of an API. Operations and Health are required.
 type Options struct {
@@ -27,17 +22,20 @@ type Options struct {
 	Tokens      []Token
 	// Clients maps the common names of client certificates, which the listener verifies, to what they may do.
 	Clients map[string]Scope
-	// Hosts are names the listener is reached by, besides addresses and localhost; lower case.
+	// Hosts are names the listener is reached by, besides addresses and localhost.
 	Hosts []string
-	// Tokenize makes a signed JWT of a session where its authority has no such power; nil: none is made.
+	// Tokenize makes a signed JWT of a session that holds, where its authority has no such power; nil: none is made.
 	Tokenize func(s *session.Session, template string) (session.Secret, time.Time, error)
-	Now      func() time.Time // nil: time.Now
-	Log      *slog.Logger     // nil: nothing is logged
+	// Tally is what /stats tells of the last hour; nil: nothing.
+	Tally *session.Tally
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: nothing is logged
 }
 
-// API answers operators. It is safe for concurrent use and never changes.
+// API answers operators. It is safe for concurrent use.
 type API struct {
-	o Options
+	o    Options
+	live liveCount
 }
 
 // New checks o and returns the API.
@@ -45,11 +43,14 @@ func New(o Options) (*API, error) {
 	if o.Operations == nil || o.Health == nil {
 		return nil, fmt.Errorf("admin: operations and health are required: %w", session.ErrMalformed)
 	}
-	for i, t := range o.Tokens {
-		if err := t.Validate(); err != nil {
-			return nil, fmt.Errorf("admin.tokens[%d].%w", i, err)
-		}
+	if err := ValidateTokens(o.Tokens); err != nil {
+		return nil, fmt.Errorf("admin.%w", err)
 	}
+	hosts := make([]string, len(o.Hosts))
+	for i, host := range o.Hosts {
+		hosts[i] = strings.ToLower(host)
+	}
+	o.Hosts = hosts
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -63,30 +64,39 @@ func New(o Options) (*API, error) {
 type route struct {
 	method, path string
 	scope        Scope
-	handle       func(w http.ResponseWriter, r *http.Request)
+	body         string   // media type of the body it takes; "": it takes none
+	query        []string // parameters it knows
+	handle       http.HandlerFunc
 }
+
+// Media types of bodies.
+const (
+	typeJSON = "application/json"
+	typeForm = "application/x-www-form-urlencoded"
+)
 
 // routes is the table: an operation is added here and in openapi.json.
 func (a *API) routes() []route {
 	return []route{
-		{"GET", "/api/v1/sessions", Read, a.list},
-		{"POST", "/api/v1/sessions", Write, a.create},
-		{"POST", "/api/v1/sessions/revoke", Write, a.revokeMany},
-		{"GET", "/api/v1/sessions/{handle}", Read, a.get},
-		{"DELETE", "/api/v1/sessions/{handle}", Write, a.remove},
-		{"POST", "/api/v1/sessions/{handle}/logout", Write, a.logout},
-		{"POST", "/api/v1/sessions/{handle}/validate", Read, a.validate},
-		{"POST", "/api/v1/sessions/{handle}/touch", Write, a.touch},
-		{"GET", "/api/v1/sessions/{handle}/ttl", Read, a.ttl},
-		{"POST", "/api/v1/sessions/{handle}/refresh", Write, a.refresh},
-		{"POST", "/api/v1/sessions/{handle}/extend", Write, a.extend},
-		{"GET", "/api/v1/sessions/{handle}/devices", Read, a.devices},
-		{"GET", "/api/v1/sessions/{handle}/properties", Read, a.properties},
-		{"PATCH", "/api/v1/sessions/{handle}/properties", Write, a.updateProperties},
-		{"POST", "/api/v1/sessions/{handle}/tokenize", Write, a.tokenize},
-		{"POST", "/api/v1/introspect", Read, a.introspect},
-		{"GET", "/api/v1/sources", Read, a.sources},
-		{"POST", "/api/v1/sources/{source}/revoke-user", Write, a.revokeUser},
+		{"GET", "/api/v1/sessions", Read, "", []string{"filter", "cursor", "limit"}, a.list},
+		{"POST", "/api/v1/sessions", Write, typeJSON, nil, a.create},
+		{"POST", "/api/v1/sessions/revoke", Write, typeJSON, nil, a.revokeMany},
+		{"GET", "/api/v1/sessions/{handle}", Read, "", nil, a.get},
+		{"DELETE", "/api/v1/sessions/{handle}", Write, "", nil, a.remove},
+		{"POST", "/api/v1/sessions/{handle}/logout", Write, "", nil, a.logout},
+		{"POST", "/api/v1/sessions/{handle}/validate", Read, "", nil, a.validate},
+		{"POST", "/api/v1/sessions/{handle}/touch", Write, "", nil, a.touch},
+		{"GET", "/api/v1/sessions/{handle}/ttl", Read, "", []string{"within"}, a.ttl},
+		{"POST", "/api/v1/sessions/{handle}/refresh", Write, "", nil, a.refresh},
+		{"POST", "/api/v1/sessions/{handle}/extend", Write, "", nil, a.extend},
+		{"GET", "/api/v1/sessions/{handle}/devices", Read, "", nil, a.devices},
+		{"GET", "/api/v1/sessions/{handle}/properties", Read, "", nil, a.properties},
+		{"PATCH", "/api/v1/sessions/{handle}/properties", Write, typeJSON, nil, a.updateProperties},
+		{"POST", "/api/v1/sessions/{handle}/tokenize", Write, typeJSON, nil, a.tokenize},
+		{"POST", "/api/v1/introspect", Read, typeForm, nil, a.introspect},
+		{"GET", "/api/v1/sources", Read, "", nil, a.sources},
+		{"POST", "/api/v1/sources/{source}/revoke-user", Write, typeJSON, nil, a.revokeUser},
+		{"GET", "/api/v1/stats", Read, "", nil, a.stats},
 	}
 }
 
@@ -99,12 +109,9 @@ func (a *API) Handler() http.Handler {
 	for _, route := range a.routes() {
 		mux.HandleFunc(route.method+" "+route.path, a.guarded(route))
 	}
+	mux.HandleFunc("/", noRoute(mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
+		seal(w.Header())
 		if !a.knownHost(r) {
 			writeProblem(w, Problem{Status: http.StatusMisdirectedRequest, Code: "unknown_host", Detail: "This listener is not reached by that name; add it to admin.hosts if it should be."})
 			return
@@ -114,47 +121,32 @@ func (a *API) Handler() http.Handler {
 	})
 }
 
-// guarded lets those pass who may, from where they may.
-func (a *API) guarded(route route) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !sameOrigin(r) {
-			writeProblem(w, Problem{Status: http.StatusForbidden, Code: "cross_site", Detail: "This can only be asked by a page of this listener, or by no page at all."})
-			return
-		}
-		caller, known := a.caller(r)
-		switch {
-		case !known:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="sessionward admin"`)
-			writeProblem(w, Problem{Status: http.StatusUnauthorized, Code: "unauthorized", Detail: "Show a token of admin.tokens, or a client certificate."})
-			return
-		case !caller.May(route.scope):
-			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer error="insufficient_scope", scope=%q`, route.scope))
-			writeProblem(w, Problem{Status: http.StatusForbidden, Code: "insufficient_scope", Detail: "This needs the scope " + string(route.scope) + "."})
-			return
-		}
-		if route.scope == Write {
-			a.o.Log.InfoContext(r.Context(), "an operator acts", "operator", caller.Name, "method", r.Method, "path", r.URL.Path)
-		}
-		route.handle(w, r)
-	}
+// seal keeps browsers from storing, framing, sniffing and running what is answered.
+func seal(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
 }
 
-// read decodes the JSON body of r into v. Unknown members are refused: a misspelt one would silently mean something else.
-func read(r *http.Request, v any) error {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind != "application/json" {
-		return fmt.Errorf("the body must be application/json: %w", session.ErrMalformed)
-	}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return fmt.Errorf("the body is larger than %d bytes: %w", maxBody, session.ErrMalformed)
+// noRoute answers what no pattern of mux takes: 405 where another method would do, 404 elsewhere.
+func noRoute(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{"GET", "POST", "PATCH", "DELETE"} {
+			probe := r.Clone(r.Context())
+			probe.Method = method
+			if _, pattern := mux.Handler(probe); pattern != "/" && pattern != "" {
+				allowed = append(allowed, method)
+			}
 		}
-		return fmt.Errorf("the body cannot be read: %w: %w", err, session.ErrMalformed)
+		if allowed == nil {
+			writeProblem(w, Problem{Status: http.StatusNotFound, Code: "no_route", Detail: "There is nothing at this address."})
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		writeProblem(w, Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Detail: "This address takes " + strings.Join(allowed, ", ") + "."})
 	}
-	if d.More() {
-		return fmt.Errorf("the body goes on after its end: %w", session.ErrMalformed)
-	}
-	return nil
 }

@@ -54,6 +54,22 @@ func (t Token) Validate() error {
 	return nil
 }
 
+// ValidateTokens says what is wrong with any of tokens, or between them.
+func ValidateTokens(tokens []Token) error {
+	seen := map[string]int{}
+	for i, t := range tokens {
+		if err := t.Validate(); err != nil {
+			return fmt.Errorf("tokens[%d].%w", i, err)
+		}
+		hash := strings.ToLower(t.Hash)
+		if first, twice := seen[hash]; twice {
+			return fmt.Errorf("tokens[%d].hash: is that of tokens[%d] too; one token is one operator's: %w", i, first, session.ErrMalformed)
+		}
+		seen[hash] = i
+	}
+	return nil
+}
+
 // Caller is who asks.
 type Caller struct {
 	Name  string
@@ -66,17 +82,17 @@ func (c Caller) May(s Scope) bool { return c.Scope == Write || s == Read && c.Sc
 // caller says who asks: by the token of this machine's own operator, a configured token, or a client certificate that the
 // listener has verified. Every token is compared, each in constant time.
 func (a *API) caller(r *http.Request) (Caller, bool) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if len(r.Header["Authorization"]) > 1 || (token != "" && !strings.EqualFold(scheme, "Bearer")) {
-		return Caller{}, false
-	}
-	if token = strings.TrimSpace(token); token != "" {
+	if shown := r.Header.Values("Authorization"); len(shown) > 0 { // then it decides: a certificate beside it rescues nothing
+		scheme, token, _ := strings.Cut(shown[0], " ")
+		if token = strings.TrimSpace(token); len(shown) > 1 || token == "" || !strings.EqualFold(scheme, "Bearer") {
+			return Caller{}, false
+		}
 		return a.byToken(token)
 	}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		name := r.TLS.VerifiedChains[0][0].Subject.CommonName
 		scope, known := a.o.Clients[name]
-		return Caller{Name: name, Scope: scope}, known && name != ""
+		return Caller{Name: name, Scope: orRead(scope)}, known && name != ""
 	}
 	return Caller{}, false
 }
@@ -90,13 +106,18 @@ func (a *API) byToken(token string) (found Caller, ok bool) {
 	}
 	for _, t := range a.o.Tokens {
 		if subtle.ConstantTimeCompare(hash, []byte(strings.ToLower(t.Hash))) == 1 {
-			found, ok = Caller{Name: t.Name, Scope: t.Scope}, true
+			found, ok = Caller{Name: t.Name, Scope: orRead(t.Scope)}, true
 		}
 	}
-	if found.Scope == "" {
-		found.Scope = Read
-	}
 	return found, ok
+}
+
+// orRead is the scope of who is given none.
+func orRead(s Scope) Scope {
+	if s == "" {
+		return Read
+	}
+	return s
 }
 
 // knownHost reports whether the request was made for this listener: an address, localhost, or a configured name. A foreign

@@ -213,6 +213,11 @@ func (c *Client) Sources(ctx context.Context) (l SourceList, err error) {
 	return l, c.call(ctx, http.MethodGet, "/sources", nil, &l)
 }
 
+// Stats tells how many sessions there are and what happened in the last hour.
+func (c *Client) Stats(ctx context.Context) (s Stats, err error) {
+	return s, c.call(ctx, http.MethodGet, "/stats", nil, &s)
+}
+
 // RevokeUser ends all sessions of a user at the named source's authority.
 func (c *Client) RevokeUser(ctx context.Context, source string, user UserRevocation) (u UserRevoked, err error) {
 	return u, c.call(ctx, http.MethodPost, "/sources/"+url.PathEscape(source)+"/revoke-user", user, &u)

@@ -1,10 +1,11 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/sessionward/sessionward/session"
@@ -54,9 +55,29 @@ func (c Creation) proof() session.Proof {
 	return p
 }
 
+// check refuses what would be ignored, or written down as it is.
+func (c Creation) check() error {
+	_, err := netip.ParseAddr(c.IP)
+	switch {
+	case c.Source == "":
+		return fmt.Errorf("source: is missing: %w", session.ErrMalformed)
+	case c.Cookie != "" && c.Header != "":
+		return fmt.Errorf("give cookie or header, not both: %w", session.ErrMalformed)
+	case c.Token == "" && (c.Cookie != "" || c.Header != ""):
+		return fmt.Errorf("cookie and header go with token: %w", session.ErrMalformed)
+	case c.IP != "" && err != nil:
+		return fmt.Errorf("ip: must be an IP address: %w", session.ErrMalformed)
+	}
+	return nil
+}
+
 func (a *API) create(w http.ResponseWriter, r *http.Request) {
 	var body Creation
-	if err := read(r, &body); err != nil {
+	err := read(r, &body)
+	if err == nil {
+		err = body.check()
+	}
+	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
@@ -85,26 +106,34 @@ type Tokenized struct {
 
 func (a *API) tokenize(w http.ResponseWriter, r *http.Request) {
 	var body Tokenization
-	if err := read(r, &body); err != nil {
+	err := read(r, &body)
+	if err == nil && body.Template == "" {
+		err = fmt.Errorf("template: is missing: %w", session.ErrMalformed)
+	}
+	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	handle := r.PathValue("handle")
 	token, end, err := a.o.Operations.Tokenize(r.Context(), handle, body.Template)
-	if errors.Is(err, session.ErrUnsupported) && a.o.Tokenize != nil {
-		var e session.Entry
-		if e, err = a.o.Operations.Get(r.Context(), handle); err == nil && !e.Active {
-			err = fmt.Errorf("session %s: has ended: %w", handle, session.ErrNotFound)
-		}
-		if err == nil {
-			token, end, err = a.o.Tokenize(e.Session, body.Template)
-		}
+	if errors.Is(err, session.ErrUnsupported) && !errors.Is(err, session.ErrUnavailable) && a.o.Tokenize != nil {
+		token, end, err = a.tokenizeHere(r.Context(), handle, body.Template)
 	}
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, Tokenized{Token: token.Reveal(), ExpiresAt: end})
+}
+
+// tokenizeHere signs for a session only after its authority, where it has one to ask, has said that it holds: what was noted
+// of a foreign session when it was last shown is no proof.
+func (a *API) tokenizeHere(ctx context.Context, handle, template string) (session.Secret, time.Time, error) {
+	e, err := a.o.Operations.Validate(ctx, handle)
+	if err != nil {
+		return session.Secret{}, time.Time{}, err
+	}
+	return a.o.Tokenize(e.Session, template)
 }
 
 // Introspection is the answer of POST /introspect (RFC 7662 §2.2).
@@ -122,9 +151,12 @@ type Introspection struct {
 
 // introspect takes a cookie value of ours as the parameter token of a form.
 func (a *API) introspect(w http.ResponseWriter, r *http.Request) {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind != "application/x-www-form-urlencoded" || r.ParseForm() != nil || len(r.PostForm["token"]) != 1 {
-		a.fail(w, r, fmt.Errorf("the body must be a form with one token (RFC 7662 §2.1): %w", session.ErrMalformed))
+	if err := r.ParseForm(); err != nil || len(r.PostForm["token"]) != 1 {
+		refusal := fmt.Errorf("the body must be a form with one token (RFC 7662 §2.1): %w", session.ErrMalformed)
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			refusal = unreadable(err)
+		}
+		a.fail(w, r, refusal)
 		return
 	}
 	s, err := a.o.Operations.Introspect(r.Context(), session.NewSecret(r.PostForm.Get("token")))

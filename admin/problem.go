@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -47,6 +48,9 @@ func classes() []struct {
 }
 
 func problemOf(err error) Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return *p
+	}
 	for _, c := range classes() {
 		if errors.Is(err, c.class) {
 			return Problem{Status: c.status, Code: c.code, Detail: err.Error()}
@@ -62,8 +66,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
 	}
-	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusNotImplemented {
-		a.o.Log.LogAttrs(r.Context(), slog.LevelWarn, "an operation failed", slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
+	switch p.Status {
+	case http.StatusServiceUnavailable:
+		a.o.Log.LogAttrs(r.Context(), slog.LevelWarn, "an operation failed", slog.String("route", r.Pattern), slog.Any("error", err))
+	case http.StatusInternalServerError: // of no class: nobody vouches that its text holds no secret
+		a.o.Log.LogAttrs(r.Context(), slog.LevelError, "an operation failed for a reason of no class", slog.String("route", r.Pattern), slog.String("type", fmt.Sprintf("%T", err)))
 	}
 	writeProblem(w, p)
 }

@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sessionward/sessionward/session"
@@ -15,7 +17,7 @@ type Ended struct {
 	Handle string `json:"handle"`
 	// Here is true when the gateway refuses it from now on.
 	Here bool `json:"here"`
-	// AtAuthority is what its authority said: ended, or why not.
+	// AtAuthority is what its authority said: ended; asked, where it is asked in the background; or why not.
 	AtAuthority string `json:"at_authority,omitempty"`
 	// Error is why it did not end here; "" when it did.
 	Error string `json:"error,omitempty"`
@@ -28,6 +30,8 @@ func endedOf(e session.Ended, err error) Ended {
 		out.Error = err.Error()
 	case e.AtAuthority != nil:
 		out.AtAuthority = e.AtAuthority.Error()
+	case e.Asked:
+		out.AtAuthority = "asked"
 	default:
 		out.AtAuthority = "ended"
 	}
@@ -57,7 +61,7 @@ type Revocation struct {
 const maxHandles = 1000
 
 // revokeMany answers with one line of JSON (Ended) for each session, as it ends: a caller sees how far it is, and a
-// million of them take no memory.
+// million of them take no memory. When the caller goes away it ends: who breaks off a revocation wants no more of it.
 func (a *API) revokeMany(w http.ResponseWriter, r *http.Request) {
 	var body Revocation
 	err := read(r, &body)
@@ -65,36 +69,43 @@ func (a *API) revokeMany(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		filter, err = body.check()
 	}
+	if err == nil && body.Keep != "" {
+		_, err = a.o.Operations.Get(r.Context(), body.Keep) // a misspelt one would end the session that was to stay
+	}
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	out := &lines{w: w}
+	// The time a request may take to arrive is over. What is left of it would end this one half way through.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if len(body.Handles) > 0 {
-		for _, handle := range body.Handles {
-			e, err := a.o.Operations.Revoke(r.Context(), handle, session.EndRevoked)
-			if !out.write(endedOf(e, err)) {
-				return
-			}
-		}
+		a.revokeHandles(r.Context(), body.Handles, out)
+	} else if err = a.o.Operations.RevokeMatching(r.Context(), filter, body.Keep, session.EndRevoked, out.told); err != nil && !out.begun {
+		a.fail(w, r, err)
 		return
 	}
-	err = a.o.Operations.RevokeMatching(r.Context(), filter, body.Keep, session.EndRevoked, func(e session.Ended, err error) bool {
-		return out.write(endedOf(e, err))
-	})
-	switch {
-	case err != nil && !out.begun:
-		a.fail(w, r, err)
-	case err != nil:
-		out.write(Ended{Error: err.Error()})
-	default:
-		out.begin()
+	out.finish(err)
+	if out.gone || r.Context().Err() != nil {
+		a.o.Log.WarnContext(r.Context(), "a revocation of many was broken off: its caller is gone", "filter", filter.String(), "handles", len(body.Handles), "ended", out.ended)
+	}
+}
+
+func (a *API) revokeHandles(ctx context.Context, handles []string, out *lines) {
+	for _, handle := range handles {
+		if ctx.Err() != nil {
+			return
+		}
+		e, err := a.o.Operations.Revoke(ctx, handle, session.EndRevoked)
+		if !out.told(e, err) {
+			return
+		}
 	}
 }
 
 func (b Revocation) check() (session.Filter, error) {
 	switch {
-	case (len(b.Handles) > 0) == (b.Filter != ""):
+	case (len(b.Handles) > 0) == (b.Filter != ""), b.Filter != "" && strings.TrimSpace(b.Filter) == "":
 		return session.Filter{}, fmt.Errorf(`give handles or filter; filter "true" means all sessions: %w`, session.ErrMalformed)
 	case len(b.Handles) > maxHandles:
 		return session.Filter{}, fmt.Errorf("handles: at most %d at once: %w", maxHandles, session.ErrMalformed)
@@ -111,6 +122,8 @@ const lineTimeout = 30 * time.Second
 type lines struct {
 	w     http.ResponseWriter
 	begun bool
+	gone  bool // nobody reads any more
+	ended int  // sessions that ended here
 }
 
 func (l *lines) begin() {
@@ -121,16 +134,34 @@ func (l *lines) begin() {
 	}
 }
 
-// write reports whether there is anybody to go on for.
-func (l *lines) write(e Ended) bool {
+// told writes what became of one session, and reports whether there is anybody to go on for.
+func (l *lines) told(e session.Ended, err error) bool {
+	if e.Here {
+		l.ended++
+	}
+	l.write(endedOf(e, err))
+	return !l.gone
+}
+
+func (l *lines) write(e Ended) {
 	l.begin()
 	control := http.NewResponseController(l.w)
 	_ = control.SetWriteDeadline(time.Now().Add(lineTimeout)) // of this line: the whole may take as long as it takes
 	if json.NewEncoder(l.w).Encode(e) != nil {
-		return false
+		l.gone = true
+		return
 	}
 	err := control.Flush()
-	return err == nil || errors.Is(err, http.ErrNotSupported)
+	l.gone = err != nil && !errors.Is(err, http.ErrNotSupported)
+}
+
+// finish writes, where there is one, why not all were ended.
+func (l *lines) finish(err error) {
+	if err != nil {
+		l.write(Ended{Error: err.Error()})
+		return
+	}
+	l.begin()
 }
 
 // UserRevocation is the body of POST /sources/{source}/revoke-user: who, as the authority knows users.
@@ -140,9 +171,11 @@ type UserRevocation struct {
 	Realm    string `json:"realm,omitempty"`
 }
 
-// UserRevoked is its answer: how many sessions the authority ended, -1 when it does not say.
+// UserRevoked is its answer: how many sessions the authority ended, -1 when it does not say, and how many of those the
+// gateway knew it refuses from now on.
 type UserRevoked struct {
 	Ended int `json:"ended"`
+	Here  int `json:"here"`
 }
 
 func (a *API) revokeUser(w http.ResponseWriter, r *http.Request) {
@@ -160,5 +193,5 @@ func (a *API) revokeUser(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, UserRevoked{Ended: n})
+	writeJSON(w, http.StatusOK, UserRevoked{Ended: n.AtAuthority, Here: n.Here})
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sessionward/sessionward/session"
 )
@@ -156,11 +158,32 @@ func (a *API) properties(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, PropertyList{Properties: all})
 }
 
+// Bounds of one property, in bytes. They travel with every request to an application.
+const (
+	maxPropertyName  = 128
+	maxPropertyValue = 4 << 10
+)
+
+func (p PropertyList) check() error {
+	if len(p.Properties) == 0 {
+		return fmt.Errorf("properties: name at least one: %w", session.ErrMalformed)
+	}
+	for name, value := range p.Properties {
+		if name == "" || len(name) > maxPropertyName || len(value) > maxPropertyValue {
+			return fmt.Errorf("properties: a name has 1 to %d bytes and a value at most %d: %w", maxPropertyName, maxPropertyValue, session.ErrMalformed)
+		}
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return fmt.Errorf("properties: %q has a control character: %w", name, session.ErrMalformed)
+		}
+	}
+	return nil
+}
+
 func (a *API) updateProperties(w http.ResponseWriter, r *http.Request) {
 	var body PropertyList
 	err := read(r, &body)
-	if err == nil && len(body.Properties) == 0 {
-		err = fmt.Errorf("properties: name at least one: %w", session.ErrMalformed)
+	if err == nil {
+		err = body.check()
 	}
 	if err != nil {
 		a.fail(w, r, err)

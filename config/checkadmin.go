@@ -24,9 +24,12 @@ func (k *checker) admin() {
 	case err == nil && o.TLS.CertFile == "" && !isLoopback(host):
 		k.refuse("admin.listen", "listen on 127.0.0.1, or add tls", "%q reaches other machines, and tokens and sessions would travel there in the clear", o.Listen)
 	}
-	for i, t := range o.Tokens {
-		if err := t.Validate(); err != nil {
-			k.room("admin.tokens", fmt.Errorf("admin.tokens[%d].%w", i, err))
+	if err := admin.ValidateTokens(o.Tokens); err != nil {
+		k.room("admin.tokens", fmt.Errorf("admin.%w", err))
+	}
+	for i, audience := range o.TokenAudiences {
+		if audience == "" {
+			k.refuse(itemPath("admin.token_audiences", i), "write the audience an application expects", "is empty")
 		}
 	}
 	for i, c := range o.Clients {

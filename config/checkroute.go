@@ -40,6 +40,12 @@ func (k *checker) route(section string, r Route) {
 		}
 	}
 	k.room(section+".upstream", k.upstream(r.Upstream))
+	for i, name := range r.Upstream.KeepCookies {
+		if own := k.config.Cookie.Name; name == "" || strings.HasPrefix(name, own) {
+			k.refuse(fmt.Sprintf("%s.upstream.keep_cookies[%d]", section, i), "name a cookie of a source, such as ory_kratos_session",
+				"%q is the gateway's own: an application that could set it could sign people in as somebody else", name)
+		}
+	}
 	if !k.handed[section+".identity"] {
 		k.room(section+".identity", k.identity(r.Identity))
 	}

@@ -38,6 +38,8 @@ type Config struct {
 	KeysFile string `yaml:"keys_file"`
 	// Session sets how long sessions last.
 	Session session.Lifetime `yaml:"session"`
+	// SessionProperties are names of properties of sessions that operators may set. Default: none.
+	SessionProperties []string `yaml:"session_properties"`
 	// Cookie is the session cookie.
 	Cookie CookieOptions `yaml:"cookie"`
 	// Cache says how long answers of sources are remembered, and how many.
@@ -107,6 +109,9 @@ type AdminOptions struct {
 	Tokens []admin.Token `yaml:"tokens"`
 	// Clients are those of client certificates that may ask. Default: none.
 	Clients []AdminClient `yaml:"clients"`
+	// TokenAudiences are names of applications for which operators may have an assertion made of a session. Default:
+	// none.
+	TokenAudiences []string `yaml:"token_audiences"`
 }
 
 // AdminTLSOptions name the certificate of the listener for operators.

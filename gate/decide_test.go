@@ -365,6 +365,6 @@ func TestInsufficientIsNeitherDeniedNorUnknown(t *testing.T) {
 	require.Equal(t, Pass, d.Verdict)
 	require.Nil(t, d.Session)
 	_, found, err := g.Session(t.Context(), policy.Request{Header: http.Header{"Cookie": {sid + "=weak"}}})
-	require.NoError(t, err)
+	require.ErrorIs(t, err, session.ErrInsufficient, "somebody is signed in")
 	require.False(t, found)
 }

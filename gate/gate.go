@@ -19,7 +19,9 @@ type Options struct {
 	// Lifetimes tighten, for the route with that index, the two clocks of sessions. Only IdleTimeout and
 	// MaxLifetime are used; zero means no tightening.
 	Lifetimes map[int]session.Lifetime
-	Now       func() time.Time // nil: time.Now
+	// Tally counts denials; nil: nobody does.
+	Tally *session.Tally
+	Now   func() time.Time // nil: time.Now
 }
 
 // Gate decides. It is safe for concurrent use and never changes.
@@ -80,6 +82,25 @@ type Decision struct {
 
 // Decide judges q: route, credential, session, clocks, rules, in this order.
 func (g *Gate) Decide(ctx context.Context, q policy.Request) Decision {
+	d := g.decide(ctx, q)
+	if d.denies() {
+		g.o.Tally.Add(session.Denials)
+	}
+	return d
+}
+
+// denies reports whether d refuses what somebody showed. That one who shows nothing has to log in first denies nothing.
+func (d Decision) denies() bool {
+	switch d.Verdict {
+	case Forbidden, StepUp, TooMany:
+		return true
+	case Unauthenticated:
+		return d.Place.Kind != ""
+	}
+	return false
+}
+
+func (g *Gate) decide(ctx context.Context, q policy.Request) Decision {
 	route, ok := g.o.Table.Match(q)
 	if !ok {
 		return Decision{Verdict: NoRoute, Code: "no_route", Reason: "No route takes this request."}
@@ -183,7 +204,8 @@ func (d Decision) refuse(v Verdict, code, reason string, err error) Decision {
 }
 
 // Session says who shows q, without a route and its rules: for endpoints of our own. It returns the zero Session and
-// false when nobody does; the error is ErrUnavailable when nobody can say, ErrMalformed when the request shows two.
+// false when nobody does; the error is ErrUnavailable when nobody can say, ErrInsufficient when
+// the authority does not say before more was proved, ErrMalformed when the request shows two.
 func (g *Gate) Session(ctx context.Context, q policy.Request) (*session.Session, bool, error) {
 	c, found, bad := g.places.credential(q)
 	if bad != nil {
@@ -196,7 +218,7 @@ func (g *Gate) Session(ctx context.Context, q policy.Request) (*session.Session,
 	switch {
 	case errors.Is(err, session.ErrUnavailable):
 		return nil, false, err
-	case errors.Is(err, session.ErrRejected), errors.Is(err, session.ErrInsufficient):
+	case errors.Is(err, session.ErrRejected):
 		return nil, false, nil
 	case err != nil:
 		return nil, false, err

@@ -51,6 +51,7 @@ type issuedToken struct {
 	value    []string // one element and no room for another: shared between requests
 	from     time.Time
 	until    time.Time // when to make the next one
+	end      time.Time // exp
 }
 
 func (t *issuedToken) serves(audience string, ttl time.Duration, now time.Time) bool {
@@ -73,8 +74,26 @@ func (s *Signer) Sign(sess *session.Session, audience string, ttl time.Duration)
 	return v[0], nil
 }
 
+// Token is Sign for somebody who has to know when the assertion ends.
+func (s *Signer) Token(sess *session.Session, audience string, ttl time.Duration) (session.Secret, time.Time, error) {
+	if ttl <= 0 || ttl > MaxAssertionTTL {
+		ttl = MaxAssertionTTL
+	}
+	t, err := s.token(sess, audience, ttl)
+	if err != nil {
+		return session.Secret{}, time.Time{}, err
+	}
+	return session.NewSecret(t.value[0]), t.end, nil
+}
+
 // value is Sign as a header's value list.
 func (s *Signer) value(sess *session.Session, audience string, ttl time.Duration) ([]string, error) {
+	t, err := s.token(sess, audience, ttl)
+	return t.value, err
+}
+
+// token is the assertion that is in use, or a fresh one.
+func (s *Signer) token(sess *session.Session, audience string, ttl time.Duration) (issuedToken, error) {
 	now := s.now()
 	issued, ok := s.issued.load(sess)
 	if !ok {
@@ -84,15 +103,15 @@ func (s *Signer) value(sess *session.Session, audience string, ttl time.Duration
 	defer issued.mu.Unlock()
 	for i := range issued.tokens {
 		if issued.tokens[i].serves(audience, ttl, now) {
-			return issued.tokens[i].value, nil
+			return issued.tokens[i], nil
 		}
 	}
 	fresh, err := s.sign(sess, audience, ttl, now)
 	if err != nil {
-		return nil, err
+		return issuedToken{}, err
 	}
 	issued.keep(fresh, now)
-	return fresh.value, nil
+	return fresh, nil
 }
 
 // keep adds fresh and drops what is of no more use, which bounds the list by the audiences in use.
@@ -137,7 +156,7 @@ func (s *Signer) sign(sess *session.Session, audience string, ttl time.Duration,
 		return issuedToken{}, fmt.Errorf("identity assertion: encode: %w", err)
 	}
 	value := []string{compact}
-	return issuedToken{audience: audience, ttl: ttl, value: value, from: now, until: until}, nil
+	return issuedToken{audience: audience, ttl: ttl, value: value, from: now, until: until, end: time.Unix(exp.Unix(), 0).UTC()}, nil
 }
 
 func (s *Signer) claims(sess *session.Session, audience string, now, exp time.Time) assertionClaims {

@@ -18,6 +18,10 @@ type Options struct {
 	// KeepAuthorization hands the Authorization header to the upstream even when it was the credential. Whoever runs
 	// the upstream can then act as the user.
 	KeepAuthorization bool `yaml:"keep_authorization"`
+	// KeepCookies are cookies that carry credentials of sources and that this upstream is sent, and may set: for the
+	// upstream that makes those sessions, such as the login pages of a session system behind the gateway. Never the
+	// gateway's own.
+	KeepCookies []string `yaml:"keep_cookies"`
 
 	// Timeout is how long to wait for the header of the reply once the request is sent, and how long the upstream may
 	// stop taking the body before it is. 30 s when zero. Bodies and streams have no time limit.

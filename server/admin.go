@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/sessionward/sessionward/admin"
 	"github.com/sessionward/sessionward/config"
+	"github.com/sessionward/sessionward/identity"
 	"github.com/sessionward/sessionward/session"
 )
 
@@ -19,10 +22,24 @@ func (h *house) api(health *admin.Health) (*admin.API, error) {
 	for _, c := range o.Clients {
 		clients[c.Name] = c.Scope
 	}
+	signer, err := h.signer()
+	if err != nil {
+		return nil, err
+	}
 	return admin.New(admin.Options{
 		Operations: h.ops, Health: health, Sources: h.sources, LocalTokens: admin.LocalTokens(h.keys), Tokens: o.Tokens,
-		Clients: clients, Hosts: o.Hosts, Log: h.log,
+		Clients: clients, Hosts: o.Hosts, Tokenize: tokenizer(signer, o.TokenAudiences), Tally: h.tally, Log: h.log,
 	})
+}
+
+// tokenizer makes assertions like those applications get, for the listed audiences alone.
+func tokenizer(signer *identity.Signer, audiences []string) func(*session.Session, string) (session.Secret, time.Time, error) {
+	return func(s *session.Session, audience string) (session.Secret, time.Time, error) {
+		if !slices.Contains(audiences, audience) {
+			return session.Secret{}, time.Time{}, fmt.Errorf("the authority of session %s makes no tokens, and %q is not among admin.token_audiences: %w", s.Handle, audience, session.ErrUnsupported)
+		}
+		return signer.Token(s, audience, 0)
+	}
 }
 
 // adminTLS wraps l where the listener for operators speaks https. Clients without a certificate are let in: they may show a

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,7 +70,7 @@ type world struct {
 	idp      *httptest.Server
 	app      *application
 	addr     string
-	admin    string // URL
+	admin    string // URL; a port of the gateway's own choice
 	url      string
 	dir      string
 	config   string
@@ -97,8 +98,6 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w := &world{t: t, dir: t.TempDir(), output: &safeBuffer{}, app: newApplication(t), idp: httptest.NewUnstartedServer(nil)}
 	w.addr = freeAddr(t) // last: nobody here takes it in between
 	w.url = "http://" + w.addr
-	admin := freeAddr(t)
-	w.admin = "http://" + admin
 	issuer := "http://" + w.idp.Listener.Addr().String()
 	p, err := provider.New(provider.Options{
 		Issuer: issuer, AccessTokenTTL: o.tokenTTL, Users: []provider.User{alice},
@@ -134,7 +133,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w.config = filepath.Join(w.dir, "sessionward.yaml")
 	w.write(fmt.Sprintf(`
 listen: %q
-admin: {listen: %q}
+admin: {listen: "127.0.0.1:0"}
 public_url: %q
 keys_file: %q
 store: {bolt: {path: %q}}
@@ -146,7 +145,7 @@ sources:
 %s
 routes:%s
 %s
-`, w.addr, admin, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
+`, w.addr, w.url, filepath.Join(w.dir, "keys"), filepath.Join(w.dir, "sessions.db"), o.logLevel, issuer, clientID, clientSecret, o.sources, o.routes, o.extra))
 	if !o.noStart {
 		w.start()
 	}
@@ -176,6 +175,7 @@ func (w *world) start() {
 			_ = res.Body.Close()
 		}
 		if err == nil && res.StatusCode == http.StatusOK {
+			w.admin = w.adminURL()
 			return
 		}
 		select {
@@ -187,6 +187,15 @@ func (w *world) start() {
 			w.t.Fatalf("the gateway does not answer\n%s", w.output)
 		}
 	}
+}
+
+// adminURL is where the gateway that was started last says it listens for operators; "" when it does not say.
+func (w *world) adminURL() string {
+	said := regexp.MustCompile(`"listening for operators","address":"([^"]+)"`).FindAllStringSubmatch(w.output.String(), -1)
+	if said == nil {
+		return ""
+	}
+	return "http://" + said[len(said)-1][1]
 }
 
 func (w *world) launch() *gateway {

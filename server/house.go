@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -33,13 +34,14 @@ type house struct {
 	validator *session.Validator
 	ops       *session.Operations
 	gate      *gate.Gate
+	tally     *session.Tally
 	site      *middleware.Site
 	upstreams []*proxy.Proxy // by route index
 }
 
 // build opens and wires, from the ground up. It returns what it has got to, also when it fails.
 func build(cfg *config.Config, log *slog.Logger) (*house, error) {
-	h := &house{cfg: cfg, log: log}
+	h := &house{cfg: cfg, log: log, tally: session.NewTally(nil)}
 	for _, step := range []func() error{h.openKeys, h.openStore, h.openSources, h.openSessions, h.openGate, h.openSite, h.openUpstreams} {
 		if err := step(); err != nil {
 			return h, err
@@ -96,7 +98,7 @@ func (h *house) openSessions() error {
 	}
 	h.manager, err = session.NewManager(session.ManagerOptions{
 		Store: h.store, Keys: h.keys, CookieName: cookies.SessionName(), Sources: h.sources,
-		Lifetime: h.cfg.Session, SourceLifetime: lifetimes, Log: h.log,
+		Lifetime: h.cfg.Session, SourceLifetime: lifetimes, Tally: h.tally, Log: h.log,
 	})
 	if err != nil {
 		return err
@@ -107,11 +109,13 @@ func (h *house) openSessions() error {
 			resolvers = append(resolvers, r)
 		}
 	}
-	h.validator, err = session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Cache: h.cfg.Cache, Ledger: h.manager, Log: h.log})
+	h.validator, err = session.NewValidator(session.ValidatorOptions{Resolvers: resolvers, Cache: h.cfg.Cache, Ledger: h.manager, Tally: h.tally, Log: h.log})
 	if err != nil {
 		return err
 	}
-	h.ops, err = session.NewOperations(session.OperationsOptions{Manager: h.manager, Validator: h.validator, Sources: h.sources})
+	h.ops, err = session.NewOperations(session.OperationsOptions{
+		Manager: h.manager, Validator: h.validator, Sources: h.sources, Properties: h.cfg.SessionProperties,
+	})
 	return err
 }
 
@@ -128,7 +132,7 @@ func (h *house) openGate() error {
 	if err != nil {
 		return err
 	}
-	h.gate, err = gate.New(gate.Options{Table: table, Validator: h.validator, Lifetimes: lifetimes})
+	h.gate, err = gate.New(gate.Options{Table: table, Validator: h.validator, Lifetimes: lifetimes, Tally: h.tally})
 	return err
 }
 
@@ -169,10 +173,10 @@ func (h *house) openUpstreams() error {
 		names = append(names, headers[i].Names()...)
 	}
 	strip := identity.NewStripper(names...)
-	own := append(h.site.CookieNames(), h.gate.CookieNames()...)
+	own, credentials := h.site.CookieNames(), h.gate.CookieNames()
 	for i, r := range h.cfg.Routes {
 		p, err := proxy.New(r.Upstream, proxy.Deps{
-			Headers: headers[i], Strip: strip, Passage: h.passage, Cookies: own, Credentials: h.credentialHeaders(),
+			Headers: headers[i], Strip: strip, Passage: h.passage, Cookies: append(without(credentials, r.Upstream.KeepCookies), own...), Credentials: h.credentialHeaders(),
 			OnError: h.site.UpstreamError, Log: h.log,
 		})
 		if err != nil {
@@ -181,6 +185,11 @@ func (h *house) openUpstreams() error {
 		h.upstreams = append(h.upstreams, p)
 	}
 	return nil
+}
+
+// without returns the names that are not among left.
+func without(names, left []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(left, name) })
 }
 
 // credentialHeaders are the headers in which sources look for credentials: as with cookies, what a client shows us is

@@ -99,11 +99,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	requests, breakOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer breakOff()
+	closeAdmin := s.serveAdmin(&background)
+	defer closeAdmin() // after the drain: it tells that the gateway is stopping
 	srv := s.httpServer(requests)
 	failed := make(chan error, 1)
 	background.Go(func() { failed <- s.listen(srv, pacedListener{Listener: l, pause: writePause}) })
-	closeAdmin := s.serveAdmin(&background)
-	defer closeAdmin() // last: it tells that the gateway is stopping
 	s.log.Info("listening", "address", l.Addr().String(), "public_url", s.cfg.PublicURL)
 	select {
 	case err := <-failed:

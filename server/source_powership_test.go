@@ -98,6 +98,13 @@ func TestPowershipBridge(t *testing.T) {
 	}, 20*time.Second, 50*time.Millisecond, "%s", w.output)
 	require.NotEmpty(t, res.Header.Get("Retry-After"))
 	require.Empty(t, res.Cookies(), "nobody is logged out")
+	ready, err := http.Get(w.admin + "/readyz")
+	require.NoError(t, err)
+	reason, err := io.ReadAll(ready.Body)
+	require.NoError(t, err)
+	require.NoError(t, ready.Body.Close())
+	require.Contains(t, string(reason), "source accounts")
+	require.Contains(t, string(reason), "503")
 	w.peer.Panel().Set(panel.HTML)
 	require.Equal(t, http.StatusServiceUnavailable, w.ask(b).StatusCode)
 	w.peer.Panel().Set(panel.Up)
@@ -248,6 +255,7 @@ func TestPowershipNative(t *testing.T) {
 		return w.do(w.browser(), http.MethodGet, "/", nil, "Authorization", "Bearer "+token, "User-Agent", powershipAgent, "Accept", "application/json")
 	}
 	s := w.seen(ask())
+	require.Contains(t, run(t, "", "check", "--config", w.config), "is fine", "while another process has the file")
 	require.Equal(t, "alice", s.Header.Get("X-Forwarded-Preferred-Username"))
 	require.Equal(t, "staff", s.Header.Get("X-Forwarded-Groups"))
 

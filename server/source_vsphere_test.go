@@ -1,11 +1,19 @@
 package server_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +60,7 @@ func TestVSphereSessionOfAClient(t *testing.T) {
 			p.Unavailable(true)
 			require.Eventually(t, func() bool { return ask().StatusCode == http.StatusServiceUnavailable }, 10*time.Second, 50*time.Millisecond)
 			require.NotEmpty(t, ask().Header.Get("Retry-After"))
+			require.Contains(t, vcenterReadiness(t, w), `"source vcenter"`)
 			p.Unavailable(false)
 			require.Eventually(t, func() bool { return ask().StatusCode == http.StatusOK }, 10*time.Second, 50*time.Millisecond, "nobody was logged out")
 
@@ -61,6 +70,17 @@ func TestVSphereSessionOfAClient(t *testing.T) {
 			require.NotContains(t, w.output.String(), id)
 		})
 	}
+}
+
+// vcenterReadiness is what operators are told.
+func vcenterReadiness(t *testing.T, w *world) string {
+	t.Helper()
+	res, err := http.Get(w.admin + "/readyz")
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return string(body)
 }
 
 func TestVSphereOutageIsServedStaleWhereThatIsAllowed(t *testing.T) {
@@ -128,6 +148,35 @@ func TestVSphereLogoutEndsTheSessionThere(t *testing.T) {
 	require.Less(t, res.StatusCode, 400)
 	require.Eventually(t, func() bool { return len(p.Sessions()) == 0 }, 10*time.Second, 20*time.Millisecond)
 	require.Equal(t, http.StatusFound, w.get(b, "/x").StatusCode)
+}
+
+// A session of a vCenter ends when its time is over; with a token that holds for a key the user stays logged in.
+func TestVSphereRenewalWithAKey(t *testing.T) {
+	certificate, key := vcenterKey(t)
+	o := vsphere.Options{MaxLifetime: 4 * time.Second}
+	w, p := newVCenter(t, o, fmt.Sprintf(", login: saml, max_lifetime: 4s, certificate_file: %q, key_file: %q", certificate, key), "stale_for: -1s")
+	b := w.browser()
+	require.Equal(t, http.StatusSeeOther, vcenterLogin(w, b, vcenterPassword).StatusCode, w.output)
+	first := p.Sessions()[0]
+	require.Eventually(t, func() bool {
+		require.Equal(t, http.StatusOK, w.get(b, "/x").StatusCode, w.output)
+		return p.Logins() >= 3 && !slices.Contains(p.Sessions(), first)
+	}, 30*time.Second, 50*time.Millisecond, "two renewals, and the first session is over")
+}
+
+func vcenterKey(t *testing.T) (certificateFile, keyFile string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	template := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	certificateFile, keyFile = filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "key.pem")
+	require.NoError(t, os.WriteFile(certificateFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	private := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	require.NoError(t, os.WriteFile(keyFile, private, 0o600))
+	return certificateFile, keyFile
 }
 
 // A session nobody uses is left to its idle clock: the gateway does not keep it alive by looking.

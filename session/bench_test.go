@@ -19,6 +19,7 @@ func hitValidator(tb testing.TB, c Credential) *Validator {
 	v := newTestValidator(tb, ValidatorOptions{
 		Resolvers: []Resolver{&scripted{name: "corp", resolve: alwaysAnswer}},
 		Cache:     CacheOptions{FreshFor: time.Hour},
+		Tally:     NewTally(nil),
 	})
 	_, err := v.Validate(context.Background(), c)
 	require.NoError(tb, err)

@@ -38,8 +38,10 @@ type ManagerOptions struct {
 	Lifetime       Lifetime
 	SourceLifetime map[string]Lifetime
 	Hooks          Hooks
-	Now            func() time.Time // nil: time.Now
-	Log            *slog.Logger     // nil: nothing is logged
+	// Tally counts logins; nil: nobody does.
+	Tally *Tally
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: nothing is logged
 }
 
 // Manager owns the sessions that are ours: those a login here created, carried by our cookie and kept in the store.
@@ -227,6 +229,7 @@ func (m *Manager) Create(ctx context.Context, answered *Session, d Device) (*Ses
 	if s, err = m.save(ctx, s, 0); err != nil {
 		return nil, Secret{}, err
 	}
+	m.o.Tally.Add(Logins)
 	return s, NewSecret(value), nil
 }
 

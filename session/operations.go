@@ -73,8 +73,23 @@ func (o *Operations) live(ctx context.Context, handle string) (Entry, error) {
 	if !ok {
 		return Entry{}, fmt.Errorf("session %s: the gateway keeps no credential of sessions of source %q, and this one is not in use right now: %w", handle, e.Session.Source, ErrUnsupported)
 	}
-	e.Session = s
+	e.Session = seenAs(s, e.Session)
 	return e, nil
+}
+
+// seenAs is s, fresh from its source, with what was noted of its use here.
+func seenAs(s, noted *Session) *Session {
+	if s == nil || (len(s.Devices) > 0 && !s.LastAccessAt.IsZero()) {
+		return s
+	}
+	c := s.Clone()
+	if len(c.Devices) == 0 {
+		c.Devices = slices.Clone(noted.Devices)
+	}
+	if c.LastAccessAt.IsZero() {
+		c.LastAccessAt = noted.LastAccessAt
+	}
+	return c
 }
 
 // lacks is the error for a power the source of s has not.
@@ -105,10 +120,11 @@ func (o *Operations) Validate(ctx context.Context, handle string) (Entry, error)
 		return Entry{}, o.lacks(e.Session, "say how a session is without using it")
 	}
 	now, err := k.Current(ctx, e.Session)
-	if errors.Is(err, ErrRejected) {
+	if (errors.Is(err, ErrRejected) || errors.Is(err, ErrNotFound)) && !errors.Is(err, ErrUnavailable) {
 		o.o.Validator.End(e.Session)
+		return Entry{}, fmt.Errorf("session %s: has ended at its authority: %w", handle, ErrRejected)
 	}
-	e.Session = now
+	e.Session = seenAs(now, e.Session)
 	return e, err
 }
 
@@ -126,7 +142,8 @@ func (o *Operations) Touch(ctx context.Context, handle string) (Entry, error) {
 	if !ok {
 		return Entry{}, o.lacks(e.Session, "reset an idle clock: its sessions have none, or looking at one resets it")
 	}
-	e.Session, err = t.Touch(ctx, e.Session, Credential{Value: e.Session.Tokens.Access})
+	now, err := t.Touch(ctx, e.Session, Credential{Value: e.Session.Tokens.Access})
+	e.Session = seenAs(now, e.Session)
 	return e, err
 }
 
@@ -176,7 +193,8 @@ func (o *Operations) Refresh(ctx context.Context, handle string) (Entry, error) 
 	} else if _, ok := o.sources[e.Session.Source].(Refresher); !ok || !e.Session.Tokens.Renewable() {
 		return Entry{}, o.lacks(e.Session, "renew this session: it has nothing that could be exchanged")
 	}
-	e.Session, err = o.o.Validator.Renew(ctx, r, e.Session)
+	now, err := o.o.Validator.Renew(ctx, r, e.Session)
+	e.Session = seenAs(now, e.Session)
 	return e, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Proof is what a session is made of: exactly one of Token, Assertion and Username with Password.
@@ -51,7 +52,7 @@ func (o *Operations) prove(ctx context.Context, src Source, proof Proof, device 
 		if !ok {
 			return nil, unsupported("a token")
 		}
-		return exchange(ctx, r, proof, device)
+		return o.exchange(ctx, r, proof, device)
 	case !proof.Assertion.Empty():
 		a, ok := src.(AssertionLogin)
 		if !ok {
@@ -67,16 +68,42 @@ func (o *Operations) prove(ctx context.Context, src Source, proof Proof, device 
 	}
 }
 
-func exchange(ctx context.Context, r Resolver, proof Proof, device Device) (*Session, error) {
-	place := proof.Place
-	if place == (Place{}) {
-		place = Place{Kind: KindBearer}
+// exchange has r say whose token it is. A session of its authority that was ended here is not to be had anew by showing its
+// token at another door.
+func (o *Operations) exchange(ctx context.Context, r Resolver, proof Proof, device Device) (*Session, error) {
+	place, err := placeOf(r, proof.Place)
+	if err != nil {
+		return nil, err
 	}
-	s, err := r.Resolve(ctx, Credential{Place: place, Value: proof.Token, UserAgent: device.UserAgent, RemoteIP: device.IP})
+	c := Credential{Place: place, Value: proof.Token, UserAgent: device.UserAgent, RemoteIP: device.IP}
+	s, err := r.Resolve(ctx, c)
 	if errors.Is(err, ErrNotMine) {
 		return nil, fmt.Errorf("source %q does not know such a token: %w", r.Name(), ErrRejected)
 	}
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	if s == nil || s.ID == "" {
+		return nil, fmt.Errorf("source %q: answer without a session id: %w", r.Name(), ErrUnavailable)
+	}
+	return s, o.o.Manager.Admit(ctx, s, c)
+}
+
+// placeOf is where r finds a credential: where it is said to be carried, which must be one of r's places, or as a bearer
+// token, or at the only other place there is.
+func placeOf(r Resolver, said Place) (Place, error) {
+	places := r.Places()
+	switch bearer := (Place{Kind: KindBearer}); {
+	case said != (Place{}) && slices.Contains(places, said):
+		return said, nil
+	case said != (Place{}):
+		return Place{}, fmt.Errorf("source %q (%s) finds no credentials in the %s %q: %w", r.Name(), r.Kind(), said.Kind, said.Name, ErrUnsupported)
+	case slices.Contains(places, bearer):
+		return bearer, nil
+	case len(places) == 1:
+		return places[0], nil
+	}
+	return Place{}, fmt.Errorf("source %q (%s) takes no bearer tokens; say which cookie or header carries this one: %w", r.Name(), r.Kind(), ErrMalformed)
 }
 
 // Introspect returns the session of ours that a cookie value opens (RFC 7662 in spirit: whoever holds it may ask). ErrRejected

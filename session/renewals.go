@@ -133,6 +133,7 @@ func (r *renewals) run(ctx context.Context, v *Validator, key cacheKey, e *entry
 	switch {
 	case err == nil:
 		n.session, n.failures = next.session, 0
+		v.o.Tally.Add(Refreshes)
 		if !v.ended.has(e.session) {
 			v.answers.put(&key, next, n.overAt)
 		}

@@ -93,8 +93,10 @@ type ValidatorOptions struct {
 	Hooks          Hooks
 	// Ledger is told of every foreign session that is answered for, and may refuse it; nil: all are taken.
 	Ledger Ledger
-	Now    func() time.Time // nil: time.Now
-	Log    *slog.Logger     // nil: nothing is logged
+	// Tally counts hits, misses and refreshes; nil: nobody does.
+	Tally *Tally
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: nothing is logged
 }
 
 // Ledger knows which foreign sessions were ended here.
@@ -227,14 +229,18 @@ func (v *Validator) validate(ctx context.Context, c Credential) (Answer, error) 
 	now := v.o.Now().UnixNano()
 	if e := v.answers.get(&key); e != nil {
 		if now < e.quietUntil && now >= e.notBefore && !v.ended.has(e.session) {
+			v.o.Tally.add(Hits, now/int64(time.Second))
 			return Answer{Session: e.session, Freshness: Hit}, nil
 		}
 		if a, err, ok := v.remembered(ctx, &key, e, c, now); ok {
+			v.o.Tally.add(Hits, now/int64(time.Second))
 			return a, err
 		}
 	} else if err := v.rejectedBefore(&key, now); err != nil {
+		v.o.Tally.add(Hits, now/int64(time.Second))
 		return Answer{}, err
 	}
+	v.o.Tally.add(Misses, now/int64(time.Second))
 	return v.ask(ctx, key, c)
 }
 

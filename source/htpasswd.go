@@ -11,10 +11,7 @@ import (
 	"github.com/sessionward/sessionward/source/password"
 )
 
-const (
-	maxHtpasswd = 16 << 20
-	maxUsername = 128
-)
+const maxUsername = 128 // bytes
 
 // passwords is an htpasswd file read whole: user to bcrypt hash.
 type passwords struct {

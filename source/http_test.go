@@ -229,7 +229,7 @@ func TestACredentialCannotBecomeTwo(t *testing.T) {
 	l := newLegacy(t, whoami.Options{})
 	token := l.login()
 	for name, value := range map[string]string{
-		"second cookie": "x; app_session=" + token, "comma": "x,app_session=" + token, "quote": `"x`, "backslash": `x\`, "space": "x y",
+		"second cookie": "x;app_session=" + token, "and with a space": "x; app_session=" + token, "comma": "x,app_session=" + token, "quote": `"x`, "backslash": `x\`, "space": "x y",
 		"line": "x\r\nX-App-Session: " + token, "not ASCII": "\u00fc",
 	} {
 		for _, carrier := range []HTTPCarrier{{Cookie: "app_session"}, {Bearer: true}} {
@@ -376,6 +376,14 @@ func TestHTTPHealthTellsAWrongAddress(t *testing.T) {
 	require.ErrorContains(t, s.Health(), "compare url")
 	_, s, _ = (&canned{status: 403}).http(t)
 	require.NoError(t, s.Health(), "who shows odd credentials must not take the gateway out of service")
+	c := &canned{status: 404}
+	_, s, _ = c.http(t)
+	c.mu.Lock()
+	c.status = 401
+	c.mu.Unlock()
+	_, err := s.Resolve(t.Context(), appCookie("planted-token"))
+	require.ErrorIs(t, err, session.ErrRejected)
+	require.NoError(t, s.Health(), "a no is an answer, too")
 }
 
 // TestHTTPLogsOut: whatever a logout answers, its endpoint knows whether the session has ended.

@@ -19,7 +19,6 @@ import (
 	"github.com/sessionward/sessionward/source/authority"
 )
 
-
 // keySetAt returns the key set of a, and a way to verify a token of the given key with it.
 func keySetAt(t *testing.T, a *testProvider) (*keySet, func(key any, alg jose.SignatureAlgorithm, kid string) error) {
 	c, err := authority.NewClient(authority.ClientOptions{Timeout: 2 * time.Second}, a.clock.Now)

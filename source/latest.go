@@ -15,6 +15,7 @@ import (
 const (
 	coolDown      = 10 * time.Second // between two forced fetches of one document
 	maxBackoff    = 4 * time.Second  // before jitter: an authority that is back is noticed within 5 s
+	runEvery      = 10 * time.Second // how long run sleeps at most
 	maxDocumentRA = time.Minute      // of Retry-After for a document everything else waits for
 )
 
@@ -70,13 +71,13 @@ func (l *latest[T]) get(ctx context.Context) (T, error) {
 	return l.doc, nil
 }
 
-// look begins a fetch when the copy nears its end, and says whether a caller has to wait for it.
+// look begins a fetch when the copy nears its end or the last attempt failed, and says whether a caller has to wait for it.
 func (l *latest[T]) look() (f *flight, wait bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	age := l.now().Sub(l.goodAt)
 	expired := !l.have || age < 0 || age >= l.believe
-	if !expired && age < l.believe-l.believe/5 {
+	if !expired && age < l.believe-l.believe/5 && l.failures == 0 {
 		return nil, false
 	}
 	f = l.begin()
@@ -209,7 +210,7 @@ func (l *latest[T]) run(ctx context.Context) {
 		if f, _ := l.look(); f != nil {
 			_ = f.wait(ctx)
 		}
-		timer.Reset(l.dueIn())
+		timer.Reset(min(l.dueIn(), runEvery)) // a fetch that somebody forced may fail meanwhile
 	}
 }
 

@@ -222,3 +222,30 @@ func TestLatestFetchThatPanicsIsAFailure(t *testing.T) {
 		require.Equal(t, 7, v)
 	})
 }
+
+// TestLatestTriesAgainAfterAForcedFetchFailed: until it worked again health says that it did not, however fresh the copy.
+func TestLatestTriesAgainAfterAForcedFetchFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		l := newLatest(func(context.Context) (int, error) {
+			if down.Load() {
+				return 0, authority.Unavailable("down")
+			}
+			return 7, nil
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go l.run(ctx)
+		_, err := l.get(ctx)
+		require.NoError(t, err)
+		down.Store(true)
+		_, err = l.force(ctx)
+		require.ErrorIs(t, err, session.ErrUnavailable)
+		require.Error(t, l.health())
+		down.Store(false)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		require.NoError(t, l.health(), "nobody asked for it")
+		cancel()
+	})
+}

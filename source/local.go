@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -32,7 +33,7 @@ type Local struct {
 	name    string
 	header  string // canonical
 	now     func() time.Time
-	file    *passwordFile // nil: no passwords
+	file    *password.File[*passwords] // nil: no passwords
 	users   map[string]LocalUser
 	keys    map[string]*apiKey
 	perUser *password.Attempts
@@ -64,7 +65,11 @@ func openLocal(o Options, d Deps) (session.Source, error) {
 	if opts.HtpasswdFile == "" {
 		return l, nil
 	}
-	file, err := openPasswordFile(opts.HtpasswdFile, d.Now, d.Log)
+	file, err := password.OpenFile(password.FileOptions[*passwords]{
+		Setting: "htpasswd_file", Path: opts.HtpasswdFile, Now: d.Now, Log: d.Log,
+		Read:  func(text []byte) (*passwords, error) { return readPasswords(bytes.NewReader(text)) },
+		Count: func(p *passwords) int { return len(p.hash) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("local.%w", err)
 	}
@@ -83,8 +88,7 @@ func (l *Local) Health() error {
 	if l.file == nil {
 		return nil
 	}
-	l.file.current()
-	if err := l.file.health(); err != nil {
+	if err := l.file.Health(); err != nil {
 		return fmt.Errorf("local %s: %w", l.name, err)
 	}
 	return nil
@@ -159,7 +163,7 @@ func (l *Local) check(ctx context.Context, username, given string) (bool, error)
 		return false, err
 	}
 	defer func() { <-l.slots }()
-	users := l.file.current()
+	users := l.file.Current()
 	possible := given != "" && len(given) <= maxBcryptPassword
 	clipped := []byte(given[:min(len(given), maxBcryptPassword)])
 	hash, known := users.hash[username]

@@ -63,7 +63,11 @@ func tokenRefusal(r authority.Reply, now time.Time) error {
 // holds the answer's body.
 func (o *OIDC) tokenError(ctx context.Context, meta *metadata, err error) error {
 	if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return tokenRefusal(authority.Reply{Status: re.Response.StatusCode, Header: re.Response.Header, Body: re.Body}, o.now())
+		err := tokenRefusal(authority.Reply{Status: re.Response.StatusCode, Header: re.Response.Header, Body: re.Body}, o.now())
+		if errors.Is(err, session.ErrRejected) {
+			o.client.Understood()
+		}
+		return err
 	}
 	if ctx.Err() != nil {
 		return authority.GaveUp(ctx)
@@ -72,7 +76,7 @@ func (o *OIDC) tokenError(ctx context.Context, meta *metadata, err error) error 
 		u, _ := url.Parse(meta.TokenEndpoint) // checked at discovery
 		return authority.ContactError(u.Host, ue)
 	}
-	return authority.Unavailable("the token endpoint's answer could not be read")
+	return o.client.Nonsense("the token endpoint's answer is not JSON with tokens in it")
 }
 
 // readTokens maps a token authority.Reply (RFC 6749 §5.1).
@@ -80,6 +84,7 @@ func (o *OIDC) readTokens(t *oauth2.Token) (session.Tokens, error) {
 	if t.TokenType != "" && !strings.EqualFold(t.TokenType, "bearer") {
 		return session.Tokens{}, authority.Unavailable("the provider gave tokens of a type that is not Bearer")
 	}
+	o.client.Understood()
 	id, _ := t.Extra("id_token").(string)
 	tokens := session.Tokens{
 		Type:    "Bearer",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/kratos"
+	"github.com/sessionward/sessionward/source/pingam"
 	"github.com/sessionward/sessionward/source/powership"
 	"github.com/sessionward/sessionward/source/secretserver"
 	"github.com/sessionward/sessionward/source/vsphere"
@@ -149,12 +150,13 @@ func TestOpenAsksNobody(t *testing.T) {
 }
 
 func TestKindsAreTheTable(t *testing.T) {
-	require.Equal(t, []string{"oidc", "jwt", "introspection", "http", "kratos", "vsphere", "secretserver", "powership", "local"}, Kinds())
+	require.Equal(t, []string{"oidc", "jwt", "introspection", "http", "kratos", "pingam", "vsphere", "secretserver", "powership", "local"}, Kinds())
 	_, hash := NewAPIKey("k")
 	for i, o := range []Options{
 		{Name: "a", OIDC: goodOIDC()}, {Name: "a", JWT: goodJWT()},
 		{Name: "a", Introspection: goodIntrospection()}, {Name: "a", HTTP: goodHTTP()},
 		{Name: "a", Kratos: &kratos.Options{URL: "https://id.example.com"}},
+		{Name: "a", PingAM: &pingam.Options{URL: "https://id.example.com/am"}},
 		{Name: "a", VSphere: &vsphere.Options{URL: "https://vcenter.example.com"}},
 		{Name: "a", SecretServer: &secretserver.Options{URL: "https://vault.example.com"}},
 		{Name: "a", Powership: &powership.Options{Bridge: &powership.BridgeOptions{URL: "https://app.example.com"}}},

@@ -21,6 +21,7 @@ import (
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
 	"github.com/sessionward/sessionward/source/kratos"
+	"github.com/sessionward/sessionward/source/pingam"
 	"github.com/sessionward/sessionward/source/powership"
 	"github.com/sessionward/sessionward/source/secretserver"
 	"github.com/sessionward/sessionward/source/vsphere"
@@ -36,6 +37,7 @@ type Options struct {
 	Introspection *IntrospectionOptions `yaml:"introspection,omitempty"`
 	HTTP          *HTTPOptions          `yaml:"http,omitempty"`
 	Kratos        *kratos.Options       `yaml:"kratos,omitempty"`
+	PingAM        *pingam.Options       `yaml:"pingam,omitempty"`
 	VSphere       *vsphere.Options      `yaml:"vsphere,omitempty"`
 	SecretServer  *secretserver.Options `yaml:"secretserver,omitempty"`
 	Powership     *powership.Options    `yaml:"powership,omitempty"`
@@ -71,11 +73,16 @@ func (o Options) kinds() []kind {
 		{"introspection", o.Introspection != nil, o.Introspection.check, openIntrospection, o.Introspection.takes},
 		{"http", o.HTTP != nil, o.HTTP.check, openHTTP, o.HTTP.takes},
 		{"kratos", o.Kratos != nil, o.Kratos.Check, openKratos, o.Kratos.Takes},
+		{"pingam", o.PingAM != nil, o.PingAM.Check, openPingAM, o.PingAM.Takes},
 		{"vsphere", o.VSphere != nil, o.VSphere.Check, openVSphere, o.VSphere.Takes},
 		{"secretserver", o.SecretServer != nil, o.SecretServer.Check, openSecretServer, o.SecretServer.Takes},
 		{"powership", o.Powership != nil, o.Powership.Check, openPowership, o.Powership.Takes},
 		{"local", o.Local != nil, o.Local.check, openLocal, o.Local.takes},
 	}
+}
+
+func openPingAM(o Options, d Deps) (session.Source, error) {
+	return pingam.Open(o.Name, *o.PingAM, d.authority())
 }
 
 func openSecretServer(o Options, d Deps) (session.Source, error) {

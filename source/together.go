@@ -21,6 +21,9 @@ func CheckTogether(chain []Options, ownCookie string) error {
 		}
 		errs = append(errs, companionClash(chain, j, ownCookie))
 		for i, earlier := range chain[:j] {
+			if earlier.powershipBearer() && later.powershipBearer() {
+				errs = append(errs, clash(chain, j, fmt.Sprintf("bearer tokens of Powership are taken by sources[%d] (%s) already", i, earlier.Name), "set credentials to a cookie or header of its own"))
+			}
 			errs = append(errs, betweenTwo(chain, i, j, earlier.takes(), theirs))
 		}
 	}
@@ -62,6 +65,8 @@ func (o Options) takes() authority.Credentials {
 	}
 	return authority.Credentials{}
 }
+
+func (o Options) powershipBearer() bool { return o.Powership != nil && o.Powership.TakesBearer() }
 
 func (o Options) kindName() string {
 	for _, k := range o.chosen() {

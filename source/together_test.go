@@ -7,6 +7,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/powership"
 )
 
 // A credential that two sources claim would be shown to an authority that did not make it.
@@ -51,4 +52,11 @@ func TestSourcesThatClaimOneCredentialByTheirOptions(t *testing.T) {
 	}
 	require.NoError(t, CheckTogether([]Options{key("a", "")}, "sid"))
 	require.ErrorContains(t, CheckTogether([]Options{key("a", ""), key("b", "X-Other")}, "sid"), `sources[1].local: bearer tokens that begin with "swk_" are taken by sources[0] (a) already`)
+
+	bridge := func(name string, c authority.Credentials) Options {
+		return Options{Name: name, Powership: &powership.Options{Bridge: &powership.BridgeOptions{URL: "https://app.example.com"}, Credentials: c}}
+	}
+	require.NoError(t, CheckTogether([]Options{bridge("a", authority.Credentials{}), bridge("b", authority.Credentials{Cookie: "other"})}, "sid"))
+	require.ErrorContains(t, CheckTogether([]Options{bridge("a", authority.Credentials{}), bridge("b", authority.Credentials{Cookie: "other", Bearer: true})}, "sid"),
+		"sources[1].powership: bearer tokens of Powership are taken by sources[0] (a) already")
 }

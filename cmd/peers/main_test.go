@@ -31,6 +31,7 @@ func TestRunsEveryKind(t *testing.T) {
 }
 
 func runsAlone(t *testing.T, binary string, k kind) {
+	needed(t, k)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, k.name, "--listen", "127.0.0.1:0")
@@ -99,7 +100,7 @@ func TestCommandLineRefused(t *testing.T) {
 	}{
 		"nothing":               {nil, "name one stand-in"},
 		"two":                   {[]string{"secretserver", "secretserver"}, "name one stand-in"},
-		"unknown":               {[]string{"oracle"}, `there is no stand-in "oracle": choose from secretserver`},
+		"unknown":               {[]string{"oracle"}, `there is no stand-in "oracle": choose from kratos, `},
 		"unknown flag":          {[]string{"secretserver", "--port", "1"}, "see peers --help"},
 		"not an address":        {[]string{"secretserver", "--listen", "4100"}, "is not host:port"},
 		"every address":         {[]string{"secretserver", "--listen", ":4100"}, "not an address of this machine alone"},
@@ -139,7 +140,7 @@ func TestStandInIsClosed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := &closed{}
-	o := options{listen: "127.0.0.1:0", kind: kind{name: "x", open: func(string) (standIn, error) {
+	o := options{listen: "127.0.0.1:0", kind: kind{name: "x", open: func(context.Context, string) (standIn, error) {
 		return standIn{handler: http.NotFoundHandler(), closer: c}, nil
 	}}}
 	require.ErrorContains(t, stand(ctx, o, io.Discard), "its own trouble")

@@ -17,7 +17,7 @@ func stand(ctx context.Context, o options, out io.Writer) (err error) {
 		return fmt.Errorf("%w: choose another port with --listen, or port 0 for any free one", err)
 	}
 	base := "http://" + l.Addr().String()
-	s, err := o.kind.open(base)
+	s, err := o.kind.open(ctx, base)
 	if err != nil {
 		_ = l.Close()
 		return err

@@ -18,7 +18,7 @@ type Question struct {
 }
 
 // Call asks q and reads the whole answer. It follows no redirect: a credential goes to the address that was configured
-// and no further. A status that says nothing about what was asked (3xx, 408, 429 and 5xx) is session.ErrUnavailable with
+// and no further. A status that says nothing about what was asked (3xx, 408, 429 and 5xx but 501) is session.ErrUnavailable with
 // the authority's Retry-After; every other status is the caller's to read.
 func (c *Client) Call(ctx context.Context, q Question) (Reply, error) {
 	return c.CallWith(ctx, c.http, q)
@@ -50,7 +50,7 @@ func (c *Client) CallWith(ctx context.Context, through *http.Client, q Question)
 
 func saysNothing(status int) bool {
 	return status < http.StatusOK || (status >= 300 && status < 400) || status == http.StatusRequestTimeout ||
-		status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+		status == http.StatusTooManyRequests || status >= http.StatusInternalServerError && status != http.StatusNotImplemented
 }
 
 // Object reads the answer as one JSON object (see DecodeObject). What is none is session.ErrUnavailable, and Health says

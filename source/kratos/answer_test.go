@@ -87,7 +87,7 @@ func TestUnknownIsNotDenied(t *testing.T) {
 		"Kratos says no":                      {reply{status: 401, body: unauthorized}, session.ErrRejected},
 		"with an id, as on other routes":      {reply{status: 401, body: strings.Replace(unauthorized, `"code"`, `"id":"session_inactive","code"`, 1)}, session.ErrRejected},
 		"inactive in a 200":                   {reply{status: 200, body: strings.Replace(whole, `"active":true`, `"active":false`, 1)}, session.ErrRejected},
-		"could not look up the factors":       {reply{status: 401, body: strings.Replace(unauthorized, "No valid session credentials found in the request.", undecided, 1)}, session.ErrUnavailable},
+		"could not look up the factors":       {reply{status: 401, body: strings.Replace(unauthorized, "No valid session credentials found in the request.", "Unable to determine AAL.", 1)}, session.ErrUnavailable},
 		"a proxy's 401":                       {reply{status: 401, body: "<html>401 Authorization Required</html>"}, session.ErrUnavailable},
 		"a 401 without a body":                {reply{status: 401}, session.ErrUnavailable},
 		"a 401 of somebody else's JSON":       {reply{status: 401, body: `{"error":"unauthorized"}`}, session.ErrUnavailable},
@@ -160,7 +160,7 @@ func TestWhatCannotBeSentIsRejected(t *testing.T) {
 		_, err := s.Resolve(t.Context(), cookie(value))
 		require.ErrorIs(t, err, session.ErrRejected, "%q", value)
 	}
-	require.Empty(t, *asked)
+	require.Empty(t, asked())
 }
 
 // TestTokenWasAskedFor: an answer without the JWT that was asked for is not taken for one with it.

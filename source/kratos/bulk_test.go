@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,7 +32,7 @@ func TestBulk(t *testing.T) {
 		`POST /admin/sessions {"action":"disable","sessions":["` + idA + `","` + idB + `"]}`,
 		`POST /admin/sessions {"action":"disable","identities":["` + idA + `"]}`,
 		`POST /admin/sessions {"action":"disable","identities":["*"]}`,
-	}, *asked)
+	}, asked())
 }
 
 // TestBulk_InParts: no more than 500 ids in one call.
@@ -44,8 +45,8 @@ func TestBulk_InParts(t *testing.T) {
 	gone, err := s.RevokeIDs(t.Context(), ids...)
 	require.NoError(t, err)
 	require.Len(t, gone, maxBulk+2)
-	require.Len(t, *asked, 2)
-	require.Equal(t, maxBulk, strings.Count((*asked)[0], "00000000-"))
+	require.Len(t, asked(), 2)
+	require.Equal(t, maxBulk, strings.Count(asked()[0], "00000000-"))
 }
 
 // TestBulk_MissingFallsBackToOneByOne, on the two answers versions without it give.
@@ -59,7 +60,7 @@ func TestBulk_MissingFallsBackToOneByOne(t *testing.T) {
 		gone, err := s.RevokeIDs(t.Context(), idA, idB)
 		require.NoError(t, err)
 		require.Equal(t, map[string]bool{idA: true, idB: true}, gone)
-		require.Len(t, *asked, 3)
+		require.Len(t, asked(), 3)
 	}
 }
 
@@ -113,7 +114,22 @@ func TestExtend_NotFoundIsNoRejection(t *testing.T) {
 	_, err := s.Refresh(t.Context(), held)
 	require.ErrorIs(t, err, session.ErrUnavailable)
 	require.NotErrorIs(t, err, session.ErrRejected)
-	require.Len(t, *asked, 4, "whoami is asked afterwards")
+	require.Len(t, asked(), 4, "whoami is asked afterwards")
+}
+
+// TestExtend_NothingWithoutAnEnd: a session whose end Kratos does not tell is not extended when its JWT is made anew.
+func TestExtend_NothingWithoutAnEnd(t *testing.T) {
+	body := `{"id":"a","active":true,"identity":{"id":"b"},"tokenized":"e30.eyJleHAiOjQxMDI0NDQ4MDB9.x"}`
+	for _, before := range []time.Duration{0, time.Hour} {
+		s, asked := canned(t, map[string]reply{"GET /sessions/whoami": {status: 200, body: body}}, func(o *Options) {
+			o.ExtendBefore, o.TokenizeAs = before, "gateway"
+		})
+		next, err := s.Refresh(t.Context(), resolve(t, s, cookie("x")))
+		require.NoError(t, err)
+		require.Equal(t, time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), next.Tokens.ExpiresAt)
+		require.False(t, s.RenewAt(next).IsZero())
+		require.Len(t, asked(), 2)
+	}
 }
 
 // TestLogout_RefusalsAndNonsense: what is gone is gone, and anything else is not known to be.
@@ -128,7 +144,7 @@ func TestLogout_RefusalsAndNonsense(t *testing.T) {
 		"a proxy's refusal": {
 			reply{status: 403, body: "<html>"}, reply{status: 401, body: "<html>"}, reply{}, session.ErrUnavailable, session.ErrUnavailable,
 		},
-		"no token": {reply{status: 400, body: `{"error":{"code":400}}`}, reply{status: 200, body: `{}`}, reply{}, session.ErrUnavailable, session.ErrUnavailable},
+		"no token": {reply{status: 400, body: `{"error":{"code":400}}`}, reply{status: 200, body: `{}`}, reply{status: 204}, session.ErrUnavailable, session.ErrUnavailable},
 		"the token does not fit": {
 			reply{status: 200, body: `{}`}, reply{status: 200, body: `{"logout_token":"x"}`}, reply{status: 403, body: unknown}, session.ErrUnavailable, session.ErrUnavailable,
 		},
@@ -145,8 +161,8 @@ func TestLogout_RefusalsAndNonsense(t *testing.T) {
 		require.ErrorIs(t, s.Revoke(t.Context(), resolve(t, s, tokenIn(session.KindBearer, "ory_st_x"))), tt.wantToken, name)
 		require.ErrorIs(t, s.Revoke(t.Context(), resolve(t, s, cookie("x"))), tt.wantCookie, name)
 		if name == "done" {
-			require.Contains(t, *asked, `DELETE /self-service/logout/api {"session_token":"ory_st_x"}`)
-			require.Contains(t, *asked, "GET /self-service/logout?token=ory_lo_a%26b ")
+			require.Contains(t, asked(), `DELETE /self-service/logout/api {"session_token":"ory_st_x"}`)
+			require.Contains(t, asked(), "GET /self-service/logout?token=ory_lo_a%26b ")
 		}
 	}
 }
@@ -164,5 +180,5 @@ func TestSessionsOfOthersAreNotTouched(t *testing.T) {
 		require.ErrorIs(t, err, session.ErrUnsupported)
 		require.ErrorIs(t, s.RevokeOwn(t.Context(), other, idB), session.ErrUnsupported)
 	}
-	require.Empty(t, *asked)
+	require.Empty(t, asked())
 }

@@ -14,10 +14,7 @@ const tokenLead = 10 * time.Second
 
 // RenewAt implements session.Renewer: when the session is to be extended or its JWT made anew, whichever comes first.
 func (s *Source) RenewAt(held *session.Session) time.Time {
-	var due time.Time
-	if s.o.ExtendBefore > 0 && !held.ExpiresAt.IsZero() {
-		due = held.ExpiresAt.Add(-s.extendBefore())
-	}
+	due := s.extendAt(held)
 	if held.Tokenized.Empty() {
 		return due
 	}
@@ -25,13 +22,16 @@ func (s *Source) RenewAt(held *session.Session) time.Time {
 	return earlier(due, held.Tokens.ExpiresAt.Add(-min(tokenLead, max(life, 0)/4)))
 }
 
-// extendBefore is how long before its end a session is extended.
-func (s *Source) extendBefore() time.Duration {
+// extendAt returns when held is to be extended; zero: never.
+func (s *Source) extendAt(held *session.Session) time.Time {
+	if s.o.ExtendBefore == 0 || held.ExpiresAt.IsZero() {
+		return time.Time{}
+	}
 	before := s.o.ExtendBefore
 	if reach := time.Duration(s.reach.Load()); reach > 0 {
 		before = min(before, reach)
 	}
-	return before
+	return held.ExpiresAt.Add(-before)
 }
 
 // learn notes that sessions can usefully be extended no earlier than d before their end.
@@ -58,7 +58,8 @@ func (s *Source) Refresh(ctx context.Context, held *session.Session) (_ *session
 	if err != nil {
 		return nil, err
 	}
-	if due := s.o.ExtendBefore > 0 && !s.public.Now().Before(before.ExpiresAt.Add(-s.extendBefore())); !due || before.ExpiresAt.After(held.ExpiresAt) {
+	at := s.extendAt(before)
+	if at.IsZero() || s.public.Now().Before(at) || before.ExpiresAt.After(held.ExpiresAt) {
 		return before, nil
 	}
 	if err := s.extend(ctx, before.SourceSessionID); err != nil {

@@ -128,7 +128,21 @@ func TestListsThatNeverEnd(t *testing.T) {
 	for _, err := range s.List(t.Context(), session.Query{}) {
 		require.ErrorIs(t, err, session.ErrUnavailable)
 	}
-	require.Len(t, *asked, maxPages)
+	require.Len(t, asked(), maxPages)
+}
+
+// TestNumberedListsThatStandStill: a version that takes no page numbers answers the same page each time.
+func TestNumberedListsThatStandStill(t *testing.T) {
+	whole := fixture(t, "whoami_v1.3.1.json")
+	s, asked := canned(t, map[string]reply{
+		"GET /sessions/whoami": {status: 200, body: whole}, "GET /sessions": {status: 200, body: "[" + whole + "]"},
+	}, nil)
+	s.pageSize = 1
+	require.Equal(t, []string{v131}, collect(t, s.ListOwn(t.Context(), resolve(t, s, cookie("x")))))
+	require.Len(t, asked(), 4, "twice the first page is what Kratos v1.3.1 does, three times is the end")
+	s.pageSize = defaultPageSize
+	require.Equal(t, []string{v131}, collect(t, s.ListOwn(t.Context(), resolve(t, s, cookie("x")))))
+	require.Len(t, asked(), 6, "a page that is not full is the last")
 }
 
 func TestListsThatBreakOff(t *testing.T) {

@@ -126,6 +126,8 @@ func TestTokenize(t *testing.T) {
 	require.Equal(t, claims.Expiry.Time().UTC(), held.Tokens.ExpiresAt, "the answer is not kept longer than its JWT holds")
 	require.True(t, held.ExpiresAt.After(held.Tokens.ExpiresAt))
 	require.WithinDuration(t, held.Tokens.ExpiresAt.Add(-tokenLead), s.RenewAt(held), 2*time.Second)
+	brief := &session.Session{Tokenized: held.Tokenized, Tokens: session.Tokens{ObtainedAt: held.Tokens.ObtainedAt, ExpiresAt: held.Tokens.ObtainedAt.Add(4 * time.Second)}}
+	require.Equal(t, held.Tokens.ObtainedAt.Add(3*time.Second), s.RenewAt(brief), "a short life is not spent on renewals")
 	next, err := s.Refresh(t.Context(), held)
 	require.NoError(t, err)
 	require.NotEqual(t, held.Tokenized.Reveal(), next.Tokenized.Reveal())
@@ -258,5 +260,5 @@ func TestWithoutAdminURL(t *testing.T) {
 	for _, err := range s.List(t.Context(), session.Query{}) {
 		require.ErrorIs(t, err, session.ErrUnsupported)
 	}
-	require.Empty(t, *asked)
+	require.Empty(t, asked())
 }

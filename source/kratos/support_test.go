@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -84,6 +85,9 @@ func open(t *testing.T, o Options) *Source {
 	return s
 }
 
+// brokenOff is the status of an answer that never comes.
+const brokenOff = -1
+
 // reply is one canned answer.
 type reply struct {
 	status int
@@ -92,7 +96,7 @@ type reply struct {
 }
 
 // canned is a source whose Kratos answers by "METHOD path", and what it was asked.
-func canned(t *testing.T, replies map[string]reply, change func(*Options)) (*Source, *[]string) {
+func canned(t *testing.T, replies map[string]reply, change func(*Options)) (*Source, func() []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var asked []string
@@ -107,6 +111,9 @@ func canned(t *testing.T, replies map[string]reply, change func(*Options)) (*Sou
 			http.NotFound(w, r)
 			return
 		}
+		if a.status == brokenOff {
+			panic(http.ErrAbortHandler)
+		}
 		for name, values := range a.header {
 			w.Header()[name] = values
 		}
@@ -118,7 +125,11 @@ func canned(t *testing.T, replies map[string]reply, change func(*Options)) (*Sou
 	if change != nil {
 		change(&o)
 	}
-	return open(t, o), &asked
+	return open(t, o), func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(asked)
+	}
 }
 
 // whoamiIs is a source whose whoami answers a.

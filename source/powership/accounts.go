@@ -9,14 +9,12 @@ import (
 	yaml "go.yaml.in/yaml/v4"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 	"github.com/sessionward/sessionward/source/password"
 )
 
-// Limits of an accounts file.
-const (
-	maxAccountsFile = 16 << 20
-	maxName         = 128
-)
+// maxName bounds a name in an accounts file, in bytes.
+const maxName = 128
 
 // accountEntry is one account as it stands in the file.
 type accountEntry struct {
@@ -34,6 +32,14 @@ type accounts struct {
 	byCursor   map[cursor]*accountEntry
 	byUsername map[string]*accountEntry
 	cost       int // the highest of the password hashes
+}
+
+// openAccounts reads the accounts file for the first time, and again when it changes.
+func openAccounts(path string, d authority.Deps) (*password.File[*accounts], error) {
+	return password.OpenFile(password.FileOptions[*accounts]{
+		Setting: "accounts_file", Path: path, Read: readAccounts, Now: d.Now, Log: d.Log,
+		Count: func(a *accounts) int { return len(a.byCursor) },
+	})
 }
 
 // readAccounts reads an accounts file, YAML or JSON. Errors name the account by its number and never show what stands

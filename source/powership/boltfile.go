@@ -20,6 +20,9 @@ import (
 // openTimeout is how long another process is waited for to let go of the file.
 const openTimeout = time.Second
 
+// pageSize is how many documents are read at once: a list that somebody takes his time over must not hold up writers.
+const pageSize = 256
+
 var sessionsBucket = []byte("sessions")
 
 // errFull keeps out new sessions, not those there are.
@@ -172,66 +175,87 @@ func (f *boltFile) update(ctx context.Context, c cursor, change func(*Document) 
 	return d, nil
 }
 
-// page is how many documents are read at once: a list that somebody takes his time over must not hold up writers.
-const page = 256
-
 func (f *boltFile) list(ctx context.Context, accountID string) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
-		all, err := f.all(ctx, accountID)
-		if err != nil {
-			yield(Document{}, err)
-			return
-		}
-		slices.SortFunc(all, newestFirst)
-		for _, d := range all {
-			if !yield(d, nil) {
-				return
+		var group []Document // of one account
+		flush := func() bool {
+			slices.SortFunc(group, newestFirst)
+			for _, d := range group {
+				if !yield(d, nil) {
+					return false
+				}
 			}
+			group = nil
+			return true
+		}
+		err := f.pages(ctx, accountID, func(docs []Document) error {
+			for _, d := range docs {
+				if len(group) > 0 && group[0].AccountID != d.AccountID && !flush() {
+					return errEnough
+				}
+				group = append(group, d)
+			}
+			return nil
+		})
+		switch {
+		case err == nil:
+			flush()
+		case !errors.Is(err, errEnough):
+			yield(Document{}, err)
 		}
 	}
 }
 
-// all reads page by page.
-func (f *boltFile) all(ctx context.Context, accountID string) ([]Document, error) {
+// errEnough ends a list early.
+var errEnough = errors.New("enough")
+
+// pages gives take the documents of one account, or of all, page by page and outside any transaction. Those of one
+// account stand together.
+func (f *boltFile) pages(ctx context.Context, accountID string, take func([]Document) error) error {
 	prefix := []byte(strings.Join([]string{accountEntity, idIndex, ""}, partMark))
 	if accountID != "" {
 		prefix = []byte(accountCursor(accountID).parent())
 	}
-	var all []Document
-	after := prefix
-	for {
-		n := 0
-		err := f.run(ctx, false, func(b *bolt.Bucket) error {
-			c := b.Cursor()
-			for k, text := c.Seek(after); k != nil && bytes.HasPrefix(k, prefix) && n < page; k, text = c.Next() {
-				d, err := f.read(text)
-				if err != nil {
-					return err
-				}
-				all = append(all, d)
-				after = append(bytes.Clone(k), 0) // the least key behind k
-				n++
-			}
-			return nil
+	for after := prefix; after != nil; {
+		var docs []Document
+		err := f.run(ctx, false, func(b *bolt.Bucket) (err error) {
+			docs, after, err = f.page(b, after, prefix)
+			return err
 		})
-		if err != nil || n < page {
-			return all, err
+		if err == nil {
+			err = take(docs)
 		}
-	}
-}
-
-func (f *boltFile) drop(ctx context.Context, before time.Time) error {
-	all, err := f.all(ctx, "")
-	if err != nil {
-		return err
-	}
-	ended := slices.DeleteFunc(all, func(d Document) bool { return !d.endsAt.Before(before) })
-	for chunk := range slices.Chunk(ended, page) {
-		if err := f.run(ctx, true, func(b *bolt.Bucket) error { return f.dropSome(b, chunk, before) }); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// page reads the documents from a key on, and returns the key the next page begins with; nil after the last.
+func (f *boltFile) page(b *bolt.Bucket, from, prefix []byte) (docs []Document, next []byte, err error) {
+	c := b.Cursor()
+	for k, text := c.Seek(from); k != nil && bytes.HasPrefix(k, prefix); k, text = c.Next() {
+		if len(docs) == pageSize {
+			return docs, bytes.Clone(k), nil
+		}
+		d, err := f.read(text)
+		if err != nil {
+			return nil, nil, err
+		}
+		docs = append(docs, d)
+	}
+	return docs, nil, nil
+}
+
+func (f *boltFile) drop(ctx context.Context, before time.Time) error {
+	return f.pages(ctx, "", func(docs []Document) error {
+		ended := slices.DeleteFunc(docs, func(d Document) bool { return !d.endsAt.Before(before) })
+		if len(ended) == 0 {
+			return nil
+		}
+		return f.run(ctx, true, func(b *bolt.Bucket) error { return f.dropSome(b, ended, before) })
+	})
 }
 
 // dropSome removes those of chunk that nobody has used meanwhile.

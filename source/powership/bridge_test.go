@@ -246,7 +246,47 @@ func TestWhatIsNoTokenIsNotAskedAbout(t *testing.T) {
 		_, err := s.Resolve(t.Context(), cookie(session.NewSecret(raw)))
 		require.ErrorIs(t, err, TokenVerificationFailed)
 	}
+	for _, given := range [][2]string{{"", "pw"}, {"alice", ""}} {
+		_, err := s.VerifyPassword(t.Context(), given[0], session.NewSecret(given[1]), address)
+		require.ErrorIs(t, err, AuthenticationFailed)
+	}
 	require.Empty(t, app.asked)
+}
+
+// The answer to a login or an exchange is one session of one account, or none.
+func TestLoginResultsThatDoNotFitTogether(t *testing.T) {
+	s, app := openScripted(t, Options{})
+	const other = "01GM72860ZP6SHJRAKJVRWJOTH"
+	raw := someToken(t, vectorULID)
+	result := func(change func(result, account, document map[string]any)) string {
+		c := sessionCursor(vectorAccount, vectorULID)
+		document := map[string]any{"_id": c.String(), "valid": true}
+		account := map[string]any{"accountId": vectorAccount, "username": "alice"}
+		r := map[string]any{"authToken": raw, "account": account, "sessionDocument": document}
+		change(r, account, document)
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		return string(text)
+	}
+	login := func() error {
+		_, err := s.VerifyPassword(t.Context(), "alice", session.NewSecret("pw"), address)
+		return err
+	}
+	app.answer(200, result(func(_, _, _ map[string]any) {}))
+	require.NoError(t, login())
+	for name, body := range map[string]string{
+		"a token of another session": result(func(r, _, _ map[string]any) { r["authToken"] = someToken(t, other) }),
+		"another document":           result(func(_, _, d map[string]any) { d["_id"] = sessionCursor(vectorAccount, other).String() }),
+		"another account":            result(func(_, a, _ map[string]any) { a["accountId"] = "another" }),
+		"a session that has ended":   result(func(_, _, d map[string]any) { d["valid"] = false }),
+		"no account":                 result(func(r, _, _ map[string]any) { r["account"] = nil }),
+		"null":                       "null",
+	} {
+		app.answer(200, body)
+		err := login()
+		require.ErrorIs(t, err, session.ErrUnavailable, name)
+		require.NotErrorIs(t, err, session.ErrRejected, name)
+	}
 }
 
 func TestEmailsAndTheRestOfAnAccount(t *testing.T) {

@@ -134,7 +134,7 @@ func checked(o *Options) error {
 // token logs alice in as the application would that shares the secret, and returns her token.
 func (w *nativeWorld) token(t *testing.T) session.Secret {
 	t.Helper()
-	alice := w.native.accounts.current().byUsername["alice"]
+	alice := w.native.accounts.Current().byUsername["alice"]
 	r, err := w.native.begin(t.Context(), alice, ConnectionInfo{IP: address, UserAgent: browser})
 	require.NoError(t, err)
 	return r.AuthToken

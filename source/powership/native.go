@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessionward/sessionward/session"
 	"github.com/sessionward/sessionward/source/authority"
+	"github.com/sessionward/sessionward/source/password"
 )
 
 // native keeps accounts and sessions itself, as the library does.
@@ -20,7 +21,7 @@ type native struct {
 	now         func() time.Time
 	log         *slog.Logger
 
-	accounts *accountsFile
+	accounts *password.File[*accounts]
 	docs     documents
 	gate     *door // of passwords
 
@@ -32,7 +33,7 @@ func openNative(o Options, d authority.Deps) (*native, error) {
 	n := &native{
 		o: o.Native.withDefaults(), strict: o.Strict, widen: o.WidenLogout, rotateAfter: o.RotateAfter, now: d.Now, log: d.Log,
 	}
-	file, err := openAccounts(n.o.AccountsFile, d.Now, d.Log)
+	file, err := openAccounts(n.o.AccountsFile, d)
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +53,23 @@ type opened struct {
 	account *accountEntry
 }
 
+// verify returns what is in a token that was signed with the secret, or with the one before it.
+func (n *native) verify(raw session.Secret) (*token, error) {
+	t, err := verifySignature(raw.Reveal(), n.o.Secret)
+	if err != nil && !n.o.PreviousSecret.Empty() {
+		t, err = verifySignature(raw.Reveal(), n.o.PreviousSecret)
+	}
+	return t, err
+}
+
 // open verifies a token, finds its account and compares the user agent, in the library's order. The address is never
 // compared.
 func (n *native) open(raw session.Secret, from ConnectionInfo) (opened, error) {
-	t, err := verifySignature(raw.Reveal(), n.o.Secret)
+	t, err := n.verify(raw)
 	if err != nil || !t.holds(n.now()) {
 		return opened{}, TokenVerificationFailed
 	}
-	account := n.accounts.current().byCursor[t.account]
+	account := n.accounts.Current().byCursor[t.account]
 	switch {
 	case account == nil:
 		return opened{}, UserNotFound
@@ -185,7 +195,7 @@ func (n *native) look(ctx context.Context, raw session.Secret, from ConnectionIn
 
 // login makes a session, for an account that is not deactivated.
 func (n *native) login(ctx context.Context, username string, password session.Secret, from ConnectionInfo) (*LoginResult, error) {
-	e, err := n.gate.pass(ctx, n.accounts.current(), username, password.Reveal(), from.IP)
+	e, err := n.gate.pass(ctx, n.accounts.Current(), username, password.Reveal(), from.IP)
 	if err != nil {
 		return nil, err
 	}
@@ -208,62 +218,6 @@ func (n *native) begin(ctx context.Context, e *accountEntry, from ConnectionInfo
 	return r, n.sign(r)
 }
 
-// invalidate ends one session by its token, expired or not. A token that cannot be verified ends all sessions of the
-// account where that was asked for.
-func (n *native) invalidate(ctx context.Context, accountID string, raw session.Secret, _ ConnectionInfo) (Invalidated, error) {
-	if raw.Empty() {
-		return n.invalidateAll(ctx, accountID, func(Document) bool { return true })
-	}
-	t, err := verifySignature(raw.Reveal(), n.o.Secret)
-	switch {
-	case err == nil && accountCursor(accountID) == t.account:
-		return n.invalidateOne(ctx, t.session)
-	case err == nil:
-		return Invalidated{}, SessionNotFound // the library asks for session and account at once
-	case n.widen && accountID != "":
-		return n.invalidateAll(ctx, accountID, func(Document) bool { return true })
-	default:
-		return Invalidated{}, TokenVerificationFailed
-	}
-}
-
-// invalidateOne ends the session of c. SessionNotFound when there is none or it had ended.
-func (n *native) invalidateOne(ctx context.Context, c cursor) (Invalidated, error) {
-	_, err := n.docs.update(ctx, c, func(d *Document) error {
-		if !d.Valid {
-			return SessionNotFound
-		}
-		d.Valid, d.UpdatedAt = false, n.now().UTC()
-		return nil
-	})
-	if n.note(ctx, err); err != nil {
-		return Invalidated{}, err
-	}
-	return Invalidated{Invalidated: 1, Scope: ScopeOne}, nil
-}
-
-// invalidateAll ends the sessions of an account, or of all with "", that match. SessionNotFound when there was none.
-func (n *native) invalidateAll(ctx context.Context, accountID string, match func(Document) bool) (Invalidated, error) {
-	ended := Invalidated{Scope: ScopeAll}
-	for d, err := range n.docs.list(ctx, accountID) {
-		if n.note(ctx, err); err != nil {
-			return ended, err
-		}
-		if !d.Valid || !match(d) {
-			continue
-		}
-		one, err := n.invalidateOne(ctx, d.cursor())
-		if err != nil && !errors.Is(err, SessionNotFound) {
-			return ended, err
-		}
-		ended.Invalidated += one.Invalidated
-	}
-	if ended.Invalidated == 0 {
-		return ended, SessionNotFound
-	}
-	return ended, nil
-}
-
 // note remembers how the store was. That a caller went away says nothing about it.
 func (n *native) note(ctx context.Context, err error) {
 	if ctx.Err() != nil {
@@ -284,7 +238,7 @@ func (n *native) health() error {
 	if last != nil {
 		return last
 	}
-	return n.accounts.health()
+	return n.accounts.Health()
 }
 
 // dropEvery is how often documents no token can be used for are dropped; keepEnded is how long they stay, so that a token

@@ -2,9 +2,11 @@ package powership
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sessionward/sessionward/session"
+	"github.com/sessionward/sessionward/source/authority"
 	"github.com/sessionward/sessionward/source/password"
 )
 
@@ -189,12 +192,12 @@ func TestAccountThatIsGoneIsRejected(t *testing.T) {
 // rewrite changes the accounts file and lets the source look at it.
 func rewrite(t *testing.T, w *nativeWorld, old, new string) {
 	t.Helper()
-	path := w.native.accounts.path
+	path := w.native.o.AccountsFile
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(text), old)
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, new, 1)), 0o600))
-	w.clock.advance(lookEvery)
+	w.clock.advance(password.FileCheckEvery)
 }
 
 func TestAccountsFileThatMakesNoSenseChangesNothing(t *testing.T) {
@@ -204,7 +207,7 @@ func TestAccountsFileThatMakesNoSenseChangesNothing(t *testing.T) {
 	_, err := w.Resolve(t.Context(), cookie(raw))
 	require.NoError(t, err)
 	require.ErrorIs(t, w.Health(), session.ErrUnavailable)
-	require.Contains(t, w.log.String(), "accounts file not taken")
+	require.Contains(t, w.log.String(), "file of users not taken")
 	rewrite(t, w, "acounts:", "accounts:")
 	require.NoError(t, w.Health())
 }
@@ -229,7 +232,7 @@ func TestAccountsThatAreRefused(t *testing.T) {
 	require.NoError(t, err, "JSON as well")
 	require.NotNil(t, list.byUsername["b"])
 	for _, path := range []string{t.TempDir(), t.TempDir() + "/missing"} {
-		_, err = openAccounts(path, time.Now, nil)
+		_, err = openAccounts(path, authority.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		require.ErrorContains(t, err, "accounts_file")
 	}
 }
@@ -266,10 +269,10 @@ func TestPasswordsCostTheSameWork(t *testing.T) {
 		work.Add(1 << cost)
 		return errors.New("no")
 	}
-	w.native.accounts.accounts.cost = password.MinBcryptCost + 3
+	w.native.accounts.Current().cost = password.MinBcryptCost + 3
 	for _, name := range []string{"alice", "bob", "nobody", "no name at all"} {
 		work.Store(0)
-		_, err := w.native.gate.check(t.Context(), w.native.accounts.current(), name, wonder)
+		_, err := w.native.gate.check(t.Context(), w.native.accounts.Current(), name, wonder)
 		require.NoError(t, err)
 		require.EqualValues(t, 1<<(password.MinBcryptCost+3), work.Load(), name)
 	}
@@ -363,4 +366,87 @@ func TestDocumentOfAnotherAccountIsRefused(t *testing.T) {
 	mem.by[read.session] = d
 	_, err = w.Resolve(t.Context(), cookie(raw))
 	require.ErrorIs(t, err, session.ErrRejected)
+}
+
+func TestStoreThatIsFullIsNotIll(t *testing.T) {
+	o := nativeOptions(t)
+	o.Native.MaxSessions = 1
+	w := openNativeWorld(t, o)
+	raw := w.token(t)
+	_, err := w.VerifyPassword(t.Context(), "alice", session.NewSecret(wonder), address)
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.NoError(t, w.Health(), "who is in stays in")
+	_, err = w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+}
+
+func TestPasswordsThatBcryptWouldCutAreRefused(t *testing.T) {
+	w := openNativeWorld(t, nativeOptions(t))
+	w.native.gate.compare = func(_, _ []byte) error { return nil }
+	for length, want := range map[int]bool{0: false, 1: true, maxBcryptPassword: true, maxBcryptPassword + 1: false} {
+		e, err := w.native.gate.check(t.Context(), w.native.accounts.Current(), "alice", strings.Repeat("x", length))
+		require.NoError(t, err)
+		require.Equal(t, want, e != nil, length)
+	}
+}
+
+func TestTokensOfThePreviousSecret(t *testing.T) {
+	o := nativeOptions(t)
+	o.Native.StoreFile = t.TempDir() + "/sessions.db"
+	w := openNativeWorld(t, o)
+	raw := w.token(t)
+	require.NoError(t, w.Close())
+
+	o.Native.Secret = session.NewSecret("another secret of at least thirty-two bytes")
+	w = openNativeWorld(t, o)
+	_, err := w.Resolve(t.Context(), cookie(raw))
+	require.ErrorIs(t, err, TokenVerificationFailed)
+	require.NoError(t, w.Close())
+
+	o.Native.PreviousSecret = session.NewSecret(secret)
+	w = openNativeWorld(t, o)
+	_, err = w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+	w.clock.advance(time.Hour)
+	s, err := w.Resolve(t.Context(), cookie(raw))
+	require.NoError(t, err)
+	_, err = verifySignature(s.Tokens.Access.Reveal(), o.Native.Secret)
+	require.NoError(t, err, "new tokens are signed with the new secret")
+	_, err = w.Logout(t.Context(), &Request{AuthToken: raw, User: &Account{ID: vectorAccount}})
+	require.NoError(t, err)
+}
+
+// However many requests show one old token at once, each gets one that works, and with strict it is the same for all.
+func TestOneTokenShownAtOnce(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		o := nativeOptions(t)
+		o.Strict = strict
+		w := openNativeWorld(t, o)
+		raw := w.token(t)
+		w.clock.advance(time.Hour)
+		tokens, errs := make([]session.Secret, 32), make([]error, 32)
+		var wg sync.WaitGroup
+		for i := range tokens {
+			wg.Go(func() {
+				s, err := w.Resolve(t.Context(), cookie(raw))
+				if errs[i] = err; err == nil {
+					tokens[i] = s.Tokens.Access
+				}
+			})
+		}
+		wg.Wait()
+		datas := map[string]bool{}
+		w.clock.advance(DefaultGrace)
+		for i, fresh := range tokens {
+			require.NoError(t, errs[i])
+			_, err := w.Resolve(t.Context(), cookie(fresh))
+			require.NoError(t, err)
+			read, err := readToken(fresh.Reveal())
+			require.NoError(t, err)
+			datas[read.data] = true
+		}
+		if strict {
+			require.Len(t, datas, 1)
+		}
+	}
 }

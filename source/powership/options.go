@@ -65,6 +65,9 @@ type ReissueOptions struct {
 type NativeOptions struct {
 	// Secret signs tokens, by its bytes; at least 32. Mandatory.
 	Secret session.Secret `yaml:"secret"`
+	// PreviousSecret is the secret before this one: tokens it signed are still taken, and exchanged for new ones as they
+	// come. Remove it when the last of them has ended.
+	PreviousSecret session.Secret `yaml:"previous_secret"`
 	// InsecureShortSecret takes a shorter secret, which can be guessed from any token (RFC 7518 §3.2).
 	InsecureShortSecret bool          `yaml:"insecure_short_secret"`
 	TokenDuration       time.Duration `yaml:"token_duration"` // of every token; 0: 168h
@@ -102,6 +105,9 @@ func (o *Options) Takes() authority.Credentials {
 	c.Bearer = false
 	return c
 }
+
+// TakesBearer reports whether bearer tokens of this kind are taken: nothing in them tells two sources apart.
+func (o *Options) TakesBearer() bool { return o.carried().Bearer }
 
 // carried is where tokens are carried, with the defaults filled in.
 func (o *Options) carried() authority.Credentials {
@@ -158,6 +164,9 @@ func (o *NativeOptions) check(p *authority.Problems) {
 		p.Add(at+"secret", "is missing", "use the secret the application signs tokens with")
 	case n < minSecret && !o.InsecureShortSecret:
 		p.Add(at+"secret", fmt.Sprintf("is shorter than %d bytes", minSecret), "choose a longer one, or set insecure_short_secret")
+	}
+	if n := len(o.PreviousSecret.Reveal()); n > 0 && n < minSecret && !o.InsecureShortSecret {
+		p.Add(at+"previous_secret", fmt.Sprintf("is shorter than %d bytes", minSecret), "set insecure_short_secret while it is in use")
 	}
 	if o.AccountsFile == "" {
 		p.Add(at+"accounts_file", "is missing", "name the file that lists the accounts")

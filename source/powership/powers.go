@@ -25,7 +25,7 @@ func (s *Source) List(ctx context.Context, q session.Query) iter.Seq2[*session.S
 		if !ok {
 			return
 		}
-		now, list := s.now(), s.native.accounts.current()
+		now, list := s.now(), s.native.accounts.Current()
 		for d, err := range s.native.docs.list(ctx, accountID) {
 			if s.native.note(ctx, err); err != nil {
 				yield(nil, fmt.Errorf("powership %s: list: %w", s.name, err))
@@ -57,7 +57,7 @@ func (n *native) accountOf(q session.Query) (id string, ok bool) {
 	if q.Username == "" {
 		return q.Subject, true
 	}
-	e := n.accounts.current().byUsername[q.Username]
+	e := n.accounts.Current().byUsername[q.Username]
 	if e == nil || (q.Subject != "" && q.Subject != e.ID) {
 		return "", false
 	}
@@ -144,9 +144,6 @@ func (s *Source) RevokeOthers(ctx context.Context, known *session.Session) (int,
 // RevokeUser implements session.UserRevoker: the library's invalidateSessions for a whole account. In bridge mode the
 // user is named by Subject alone.
 func (s *Source) RevokeUser(ctx context.Context, user session.Query) (int, error) {
-	if user.Subject == "" && user.Username == "" {
-		return 0, InvalidRequest
-	}
 	if s.native != nil {
 		id, ok := s.native.accountOf(user)
 		if !ok {

@@ -20,7 +20,7 @@ func crowd(t *testing.T) (w *nativeWorld, alice []*session.Session, bob *session
 	w = openNativeWorld(t, o)
 	enter := func(name string) *session.Session {
 		w.clock.advance(time.Second)
-		r, err := w.native.begin(t.Context(), w.native.accounts.current().byUsername[name], ConnectionInfo{IP: address, UserAgent: browser})
+		r, err := w.native.begin(t.Context(), w.native.accounts.Current().byUsername[name], ConnectionInfo{IP: address, UserAgent: browser})
 		require.NoError(t, err)
 		s, err := w.Resolve(t.Context(), cookie(r.AuthToken))
 		require.NoError(t, err)

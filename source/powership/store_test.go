@@ -192,3 +192,36 @@ func TestRunDropsWhatHasEnded(t *testing.T) {
 	require.ErrorIs(t, err, SessionNotFound)
 	require.NoError(t, w.Revoke(t.Context(), &session.Session{Tokens: session.Tokens{Access: raw}, Identity: session.Identity{Subject: vectorAccount}}))
 }
+
+func TestListsOfAllAccountsStandTogetherAndCanBeLeft(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	inBothStores(t, 10_000, func(t *testing.T, docs documents) {
+		for i := range 400 {
+			for _, account := range []string{"a", "ab", "b"} {
+				require.NoError(t, docs.insert(t.Context(), someDocument(account, at.Add(time.Duration(i)*time.Second))))
+			}
+			if _, ok := docs.(*boltFile); ok && i == 99 {
+				break // every write goes to the disk; this is more than a page
+			}
+		}
+		ended := map[string]bool{}
+		var last Document
+		n := 0
+		for d, err := range docs.list(t.Context(), "") {
+			require.NoError(t, err)
+			require.False(t, ended[d.AccountID], "an account came twice")
+			if n > 0 && last.AccountID != d.AccountID {
+				ended[last.AccountID] = true
+			} else if n > 0 {
+				require.Greater(t, last.ULID, d.ULID, "the newest first")
+			}
+			last = d
+			n++
+		}
+		require.Contains(t, []int{300, 1200}, n)
+		for range docs.list(t.Context(), "") {
+			break
+		}
+		require.NoError(t, docs.insert(t.Context(), someDocument("c", at)), "who left holds up nobody")
+	})
+}

@@ -36,12 +36,12 @@ func foreign(t *testing.T) []session.Credential {
 // damaged returns raw with another signature.
 func damaged(raw session.Secret) session.Secret {
 	text := raw.Reveal()
-	last := "A"
-	if strings.HasSuffix(text, "A") {
-		last = "B"
-	}
 	at := strings.LastIndexByte(text, '.') + 1
-	return session.NewSecret(text[:at] + last + text[at+1:])
+	other := "A"
+	if text[at] == 'A' {
+		other = "B"
+	}
+	return session.NewSecret(text[:at] + other + text[at+1:])
 }
 
 func TestSuiteNative(t *testing.T) {

@@ -62,21 +62,25 @@ func (s *Source) call(ctx context.Context, a action, by proof) (authority.Reply,
 	return r, g, nil
 }
 
-func (s *Source) ask(ctx context.Context, at place, a action, g generation, by proof) (authority.Reply, error) {
-	method, path := http.MethodGet, apiPath
+// request returns how a is asked for.
+func (g generation) request(a action) (method, path string) {
+	path = apiPath
 	if g.wrapped {
 		path = restPath
 	}
-	switch a {
-	case create:
-		method = http.MethodPost
-	case end:
-		method = http.MethodDelete
-	case show:
-		if g.wrapped {
-			method, path = http.MethodPost, restPath+"?~action=get"
-		}
+	switch {
+	case a == create:
+		return http.MethodPost, path
+	case a == end:
+		return http.MethodDelete, path
+	case g.wrapped:
+		return http.MethodPost, path + "?~action=get"
 	}
+	return http.MethodGet, path
+}
+
+func (s *Source) ask(ctx context.Context, at place, a action, g generation, by proof) (authority.Reply, error) {
+	method, path := g.request(a)
 	target, err := url.Parse(at.url + path)
 	if err != nil {
 		return authority.Reply{}, authority.Unavailable("the address of the session service is not a URL")

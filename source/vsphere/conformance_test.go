@@ -12,6 +12,13 @@ import (
 
 // The contract of all sources, with logins by tokens that hold for a key: it has every power there is.
 func TestConformance(t *testing.T) {
+	t.Run("basic", func(t *testing.T) {
+		sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture {
+			f := fixture(t, peer.Options{Envelopes: true}, func(o *Options) { o.Login, o.CertificateFile, o.KeyFile = "", "", "" })
+			f.Source = unrenewable{f.Source.(*Source)}
+			return f
+		})
+	})
 	for name, po := range map[string]peer.Options{"api": {}, "rest": {Old: true}, "envelopes": {Envelopes: true}} {
 		t.Run(name, func(t *testing.T) {
 			sessiontest.TestSource(t, func(t *testing.T) sessiontest.SourceFixture {
@@ -26,9 +33,20 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func fixture(t *testing.T, po peer.Options) sessiontest.SourceFixture {
+// unrenewable is a source whose sessions nobody can replace: without a key the power to refresh is unsupported.
+type unrenewable struct{ lesser }
+
+type lesser interface {
+	session.Toucher
+	session.Verifier
+	session.Revoker
+	session.PasswordLogin
+	session.HealthChecker
+}
+
+func fixture(t *testing.T, po peer.Options, change ...func(*Options)) sessiontest.SourceFixture {
 	po.TouchEvery = 10 * time.Second // two looks at once are to give the same session
-	w := newWorld(t, po, withKey(t), func(o *Options) { o.Timeout = 300 * time.Millisecond })
+	w := newWorld(t, po, append([]func(*Options){withKey(t), func(o *Options) { o.Timeout = 300 * time.Millisecond }}, change...)...)
 	p := w.peer.Panel()
 	set := func(m panel.Mode) func(*testing.T) { return func(*testing.T) { p.Set(m) } }
 	var id string

@@ -90,6 +90,7 @@ func TestPasswordLogin(t *testing.T) {
 			require.Equal(t, "basic", s.AuthenticationMethods[0].Method)
 			require.Equal(t, time.Hour, s.Tokens.ExpiresAt.Sub(s.AuthenticatedAt))
 			require.False(t, s.Tokens.Renewable())
+			require.True(t, w.peer.Panel().Saw("Vmware-Use-Header-Authn: true"), "no cookie is made")
 			require.NoError(t, w.Verify(t.Context(), s))
 			_, err := w.Refresh(t.Context(), s)
 			require.ErrorIs(t, err, session.ErrUnsupported)
@@ -202,7 +203,9 @@ func TestLogoutDuringNonsenseIsNoLogout(t *testing.T) {
 		require.NoError(t, w.Verify(t.Context(), s))
 	}
 	require.NoError(t, w.Revoke(t.Context(), s))
+	asked := w.peer.Panel().Asked()
 	require.NoError(t, w.Revoke(t.Context(), &session.Session{}), "nothing to end")
+	require.Equal(t, asked, w.peer.Panel().Asked())
 }
 
 // A token service that moved is looked up again as soon as the old one does not answer.
@@ -310,7 +313,7 @@ func elsewhere(t *testing.T, w *world) (url, certificate string) {
 func TestTokenServiceIsPinned(t *testing.T) {
 	w := newWorld(t, peer.Options{}, samlLogin)
 	address, certificate := elsewhere(t, w)
-	w.peer.Register(peer.Service{URL: address + "/sts/STSService/pinned", Certificates: []string{certificate[:64] + "\n" + certificate[64:]}}, peer.Service{})
+	w.peer.Register(peer.Service{URL: address + "/sts/STSService/pinned", Certificates: []string{certificate[:64] + "\n\t" + certificate[64:]}}, peer.Service{})
 	w.mustLogin()
 	require.True(t, w.peer.Panel().Saw("POST /sts/STSService/pinned\n"))
 
@@ -392,6 +395,34 @@ func TestHolderOfKeyLoginAndRenewal(t *testing.T) {
 	w.peer.Panel().Advance(9 * time.Hour)
 	_, err := w.Refresh(t.Context(), s)
 	require.ErrorIs(t, err, session.ErrRejected, "the token has ended")
+}
+
+func TestATokenThatEndsFirstIsRenewedFirst(t *testing.T) {
+	w := newWorld(t, peer.Options{}, withKey(t), func(o *Options) { o.MaxLifetime, o.TokenLifetime = time.Hour, 20*time.Minute })
+	s := w.mustLogin()
+	require.WithinDuration(t, w.peer.Panel().Now().Add(20*time.Minute), s.Tokens.ExpiresAt, time.Minute)
+}
+
+// A message that is not of now is refused for its time, which says nothing about the password.
+func TestClocksThatDifferDenyNobody(t *testing.T) {
+	w := newWorld(t, peer.Options{}, samlLogin)
+	w.tokens.now = func() time.Time { return w.peer.Panel().Now().Add(time.Hour) }
+	_, err := w.login()
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.NotErrorIs(t, err, session.ErrRejected)
+}
+
+// A service on the vCenter's own host is trusted as the vCenter is: what the register names may be out of date.
+func TestOwnHostIsTrustedAsConfigured(t *testing.T) {
+	w := newWorld(t, peer.Options{})
+	r := newRegister(Options{}, "https://VCenter.example", w.client)
+	trust := []string{base64.StdEncoding.EncodeToString(newPair(t).Certificate[0])}
+	own, err := r.usable(endpoint{URL: "https://vcenter.example:8443/sts", Trust: trust}, tokenServiceEntry())
+	require.NoError(t, err)
+	require.Nil(t, own.through)
+	other, err := r.usable(endpoint{URL: "https://sso.example/sts", Trust: trust}, tokenServiceEntry())
+	require.NoError(t, err)
+	require.NotNil(t, other.through)
 }
 
 func TestRenewalNeedsTheKeyItWasIssuedTo(t *testing.T) {

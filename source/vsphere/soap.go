@@ -68,6 +68,7 @@ type pinned struct{ next *http.Transport }
 func newPinned(certificates []*x509.Certificate, timeout time.Duration) pinned {
 	check := func(state tls.ConnectionState) error { return checkPin(certificates, state) }
 	return pinned{&http.Transport{
+		Proxy:       http.ProxyFromEnvironment,
 		DialContext: (&net.Dialer{Timeout: timeout}).DialContext,
 		// The check replaces the usual one: a vCenter's own certificate is often signed by nobody and names nobody.
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, VerifyConnection: check},

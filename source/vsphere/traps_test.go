@@ -112,6 +112,7 @@ func TestNeitherGenerationIsUnknown(t *testing.T) {
 	w := answering(t, http.StatusNotFound, "")
 	_, err := w.Resolve(t.Context(), (&world{}).header("52d4a8f1"))
 	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.ErrorContains(t, err, "at either of its paths")
 	require.False(t, w.old.Load())
 }
 

@@ -128,12 +128,20 @@ func TestIntrospectionClientAuthentication(t *testing.T) {
 		{"bearer empty", url.Values{}, bearer(""), 401},
 		{"the token itself", url.Values{}, bearer(token), 401},
 		{"nothing", url.Values{}, nothing, 401},
+		{"two proofs", url.Values{"client_id": {"api"}, "client_secret": {"api:secret /%"}}, basic("api", "wrong"), 401},
 	} {
 		c.form.Set("token", token)
 		status, body := q.post(provider.IntrospectionPath, c.form, c.prove)
 		require.Equal(t, c.status, status, c.name)
 		require.Equal(t, c.status == 200, strings.Contains(body, `"active":true`), c.name)
 	}
+	// An empty token, as no HTTP client sends it: whoever has none configured is not proved by it.
+	r := httptest.NewRequest(http.MethodPost, provider.IntrospectionPath, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Authorization", "Bearer ")
+	w := httptest.NewRecorder()
+	q.p.ServeHTTP(w, r)
+	require.Equal(t, http.StatusUnauthorized, w.Code)
 }
 
 func TestIntrospectionTellsOnlyTheAudience(t *testing.T) {

@@ -13,6 +13,8 @@ type Options struct {
 	Binary string
 	Users  []User // default alice
 
+	// URL is where somebody else serves the public door (see Peer.ServeHTTP); default: the peer serves it itself, at Listen.
+	URL         string
 	Listen      string // of the public door; default 127.0.0.1:0
 	AdminListen string // of the administrators' door; default 127.0.0.1:0
 	// ReturnURLs are prefixes of where a browser may come back to after login.

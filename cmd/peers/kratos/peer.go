@@ -95,21 +95,26 @@ func (p *Peer) listen(ctx context.Context) error {
 	p.public, p.admin = dialer(p.path("public.sock")), dialer(p.path("admin.sock"))
 	p.door = p.panel.Wrap(p.withPages(forwarder(p.public)))
 	p.adminDoor = p.adminPanel.Wrap(forwarder(p.admin))
-	for _, d := range []struct {
-		listen  string
-		handler http.Handler
-		url     *string
-	}{{p.o.Listen, p.door, &p.url}, {p.o.AdminListen, p.adminDoor, &p.adminURL}} {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", d.listen)
-		if err != nil {
-			return err
-		}
-		*d.url = "http://" + l.Addr().String()
-		server := &http.Server{Handler: d.handler, ReadHeaderTimeout: time.Minute}
-		p.servers = append(p.servers, server)
-		go func() { _ = server.Serve(l) }()
+	var err error
+	if p.adminURL, err = p.serve(ctx, p.o.AdminListen, p.adminDoor); err != nil {
+		return err
 	}
-	return nil
+	if p.url = p.o.URL; p.url == "" {
+		p.url, err = p.serve(ctx, p.o.Listen, p.door)
+	}
+	return err
+}
+
+// serve opens one door and returns its URL.
+func (p *Peer) serve(ctx context.Context, listen string, door http.Handler) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: door, ReadHeaderTimeout: time.Minute}
+	p.servers = append(p.servers, server)
+	go func() { _ = server.Serve(l) }()
+	return "http://" + l.Addr().String(), nil
 }
 
 // tables makes the empty tables. They are kept beside a binary of ours, because making them takes most of a start.
@@ -216,7 +221,13 @@ func (p *Peer) Panel() *panel.Panel { return p.panel }
 // AdminPanel turns the administrators' door and knows what it was shown.
 func (p *Peer) AdminPanel() *panel.Panel { return p.adminPanel }
 
-// ServeHTTP is the public door for those who want it at another address. Kratos itself goes on calling itself URL.
+// Close is Stop for those who want an error, which is nil.
+func (p *Peer) Close() error {
+	p.Stop()
+	return nil
+}
+
+// ServeHTTP is the public door, for those who serve it themselves at Options.URL.
 func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.door.ServeHTTP(w, r) }
 
 // TokenKey verifies tokenized sessions (ES256, key id "peer").

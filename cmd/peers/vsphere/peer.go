@@ -101,11 +101,14 @@ func (p *Peer) End(id string) {
 
 // Sessions lists the ids of the sessions there are.
 func (p *Peer) Sessions() []string {
+	now := p.panel.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var ids []string
-	for id := range p.sessions {
-		ids = append(ids, id)
+	for id, h := range p.sessions {
+		if !p.over(h, now) {
+			ids = append(ids, id)
+		}
 	}
 	slices.Sort(ids)
 	return ids
@@ -159,9 +162,7 @@ func (p *Peer) touch(id string) (held, bool) {
 	if !ok {
 		return held{}, false
 	}
-	idle := now.Sub(h.accessed) >= p.opts.IdleTimeout
-	old := p.opts.MaxLifetime > 0 && now.Sub(h.created) >= p.opts.MaxLifetime
-	if idle || old {
+	if p.over(h, now) {
 		delete(p.sessions, id)
 		p.vcenter.remove(id)
 		return held{}, false
@@ -170,4 +171,11 @@ func (p *Peer) touch(id string) (held, bool) {
 		h.accessed = now
 	}
 	return *h, true
+}
+
+// over reports whether a session has ended by one of its clocks.
+func (p *Peer) over(h *held, now time.Time) bool {
+	idle := now.Sub(h.accessed) >= p.opts.IdleTimeout
+	old := p.opts.MaxLifetime > 0 && now.Sub(h.created) >= p.opts.MaxLifetime
+	return idle || old
 }

@@ -66,9 +66,21 @@ func unzip(token string) (string, error) {
 	return string(data), err
 }
 
-// checkProof holds the signature of a request against the key the token was issued to. The signed bytes are nonce,
-// method, path, host and port, each on a line of its own, and the raw hash of the body (vSphere Automation API, SAML
-// holder-of-key authentication). The port is 80 when the client's URL has none, whatever the scheme.
+// signedText is what a request is signed over: nonce, method, path, host and port, each on a line of its own, and the raw
+// hash of the body (vSphere Automation API, SAML holder-of-key authentication). The port is 80 when the client's URL has
+// none, whatever the scheme.
+func signedText(r *http.Request, nonce string, bodyHash []byte) []byte {
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host, port = strings.Trim(r.Host, "[]"), "80"
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s\n%s\n", nonce, r.Method, r.URL.Path, strings.ToLower(host), port, bodyHash)
+}
+
+// checkProof holds the signature of a request against the key the token was issued to.
 func (p *Peer) checkProof(r *http.Request, params map[string]string, c claim) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAssertion))
 	if err != nil {
@@ -85,14 +97,6 @@ func (p *Peer) checkProof(r *http.Request, params map[string]string, c claim) er
 	if err := p.spend(params["nonce"]); err != nil {
 		return err
 	}
-	host, port, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host, port = strings.Trim(r.Host, "[]"), "80"
-	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	text := fmt.Sprintf("%s\n%s\n%s\n%s\n%s\n%s\n", params["nonce"], r.Method, r.URL.Path, strings.ToLower(host), port, hash[:])
 	key, ok := c.holder.PublicKey.(*rsa.PublicKey)
 	if !ok {
 		return errors.New("the token's key is not RSA")
@@ -101,7 +105,7 @@ func (p *Peer) checkProof(r *http.Request, params map[string]string, c claim) er
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256(signedText(r, params["nonce"], hash[:]))
 	return rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature)
 }
 

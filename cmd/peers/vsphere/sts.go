@@ -137,9 +137,7 @@ func (p *Peer) readMessage(data []byte) (message, error) {
 		keyType: textAt(rst, "./KeyType"), delegable: textAt(rst, "./Delegatable") == "true",
 		renewTarget: between(string(data), "RenewTarget"),
 	}
-	if renewing := rst.FindElement("./Renewing"); renewing != nil {
-		m.renewable = renewing.SelectAttrValue("Allow", "") == "true"
-	}
+	m.renewable = rst.FindElement("./Renewing[@Allow='true']") != nil
 	created, expires, err := period(rst.FindElement("./Lifetime"))
 	if err != nil || !created.Before(expires) {
 		return message{}, &refusal{"InvalidTimeRange", "Lifetime"}

@@ -39,18 +39,23 @@ func verifyMessage(doc *etree.Document, security *etree.Element) (*x509.Certific
 	if err := cert.CheckSignature(x509.SHA256WithRSA, text, value); err != nil {
 		return nil, err
 	}
+	return cert, checkReferences(doc, info)
+}
+
+// checkReferences wants the digests of body and timestamp to be right.
+func checkReferences(doc *etree.Document, info *etree.Element) error {
 	covered := map[string]bool{}
 	for _, ref := range info.FindElements("./Reference") {
 		el, err := checkReference(doc, ref)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		covered[el.Tag] = true
 	}
 	if !covered["Body"] || !covered["Timestamp"] {
-		return nil, errors.New("body and timestamp must both be signed")
+		return errors.New("body and timestamp must both be signed")
 	}
-	return cert, nil
+	return nil
 }
 
 // checkReference returns the element a reference stands for when its digest is right.

@@ -57,8 +57,10 @@ func newSite(t *testing.T, extra string) *site {
 	s.write("sessionward.yaml", fmt.Sprintf(`
 public_url: http://localhost:4180
 listen: 127.0.0.1:0
+session_properties: [theme]
 admin:
   listen: %q
+  token_audiences: [reports]
 %s
 sources:
   - name: local
@@ -149,6 +151,7 @@ func masked(r result, replace ...string) result {
 		text = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`).ReplaceAllString(text, "TIME")
 		text = regexp.MustCompile(`\b\d+[smh]\b`).ReplaceAllString(text, "SPAN")
 		text = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "ADDRESS")
+		text = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`).ReplaceAllString(text, "JWT")
 		return regexp.MustCompile(`(?m)(\S)  +`).ReplaceAllString(text, "$1  ")
 	}
 	return result{mask(r.stdout), mask(r.stderr), r.code}
@@ -183,9 +186,13 @@ func TestEveryCommandOfSessions(t *testing.T) {
 		{"extend_alice", "sessions extend ALICE", "", 1},
 		{"devices_alice", "sessions devices ALICE", "", 0},
 		{"properties_get_alice", "sessions properties get ALICE", "", 0},
-		{"properties_set_alice", "sessions properties set ALICE theme=dark", "", 1},
+		{"properties_set_alice", "sessions properties set ALICE theme=dark", "", 0},
+		{"properties_set_twice", "sessions properties set ALICE theme=dark theme=light", "", 2},
+		{"properties_set_other", "sessions properties set ALICE colour=red", "", 1},
+		{"properties_remove_alice", "sessions properties set ALICE theme= -o json", "", 0},
 		{"properties_set_wrong", "sessions properties set ALICE theme", "", 2},
-		{"tokenize_alice", "sessions tokenize ALICE --template reports", "", 1},
+		{"tokenize_alice", "sessions tokenize ALICE --template reports", "", 0},
+		{"tokenize_other", "sessions tokenize ALICE --template other", "", 1},
 		{"introspect_alice", "sessions introspect", cookie, 0},
 		{"introspect_wrong", "sessions introspect", "sessionward=wrong", 1},
 		{"create_oidc", "sessions create --source corp --username alice", "guess", 1},

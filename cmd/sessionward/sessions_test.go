@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -45,7 +44,7 @@ func newSite(t *testing.T, extra string) *site {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
 	t.Cleanup(app.Close)
-	s := &site{t: t, dir: t.TempDir(), admin: freePort(t)}
+	s := &site{t: t, dir: t.TempDir()}
 	var err error
 	s.vcenter, err = vsphere.New(vsphere.Options{Users: []vsphere.User{{Name: vcenterUser, Password: plantedPassword}}})
 	require.NoError(t, err)
@@ -54,12 +53,12 @@ func newSite(t *testing.T, extra string) *site {
 	hash, err := bcrypt.GenerateFromPassword([]byte(plantedPassword), 10)
 	require.NoError(t, err)
 	s.write("users", fmt.Sprintf("alice:%s\nbob:%s\n", hash, hash))
-	s.write("sessionward.yaml", fmt.Sprintf(`
+	text := fmt.Sprintf(`
 public_url: http://localhost:4180
 listen: 127.0.0.1:0
 session_properties: [theme]
 admin:
-  listen: %q
+  listen: "127.0.0.1:0"
   token_audiences: [reports]
 %s
 sources:
@@ -74,17 +73,12 @@ sources:
 routes:
   - name: app
     upstream: {url: %q}
-`, s.admin, extra, authority.URL, app.URL))
+`, extra, authority.URL, app.URL)
+	s.write("sessionward.yaml", text)
 	s.gateway = serve(t, s.dir, "CLIENT_SECRET="+plantedSecret)
+	s.admin = s.gateway.admin
+	s.write("sessionward.yaml", strings.Replace(text, `"127.0.0.1:0"`, s.admin, 1)) // the address it was given, for the commands
 	return s
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 func (s *site) write(name, text string) {
@@ -453,7 +447,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		require.Contains(t, r.stderr, want)
 	}
 	list("there is no sessionward.yaml: name the configuration of a gateway on this machine with --config, or another gateway with --admin-url")
-	free := freePort(t)
+	const free = "127.0.0.1:1"
 	write(fmt.Sprintf("admin: {listen: %q}\n", free))
 	list("sessionward.keys: no such file or directory: run this as a user who may read the key file, or show a token of admin.tokens")
 	require.Zero(t, run(t, dir, "", nil, "keys", "new").code)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ func (w *world) command(code int, args ...string) (stdout, stderr string) {
 	path, err := binary()
 	require.NoError(w.t, err)
 	cmd := exec.Command(path, append(args, "--config", w.config)...)
+	cmd.Env = append(os.Environ(), "SESSIONWARD_ADMIN_LISTEN="+strings.TrimPrefix(w.admin, "http://"))
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	_ = cmd.Run()

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,6 +79,10 @@ func TestListFollowsCursors(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c"}, handles(fake(t, pages(last), "list", "--all", "-o", "json")))
 	never := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }
 	require.Equal(t, []string{"a", "b"}, handles(fake(t, pages(never), "list", "--limit", "2", "-o", "json")))
+	require.Equal(t, []string{"a", "b", "c"}, handles(fake(t, pages(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "1", r.URL.Query().Get("limit"), "no more is asked for than is left")
+		_ = json.NewEncoder(w).Encode(admin.List{Sessions: entries("c")})
+	}), "list", "--limit", "3", "-o", "json")))
 	table := fake(t, pages(last), "list")
 	require.Equal(t, 1, strings.Count(table.stdout, "HANDLE"), "one header for all pages")
 }
@@ -119,6 +124,26 @@ func TestRevokeTellsOfWhatDidNotEnd(t *testing.T) {
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.stderr, "ended 1 session\n")
 	require.Contains(t, r.stderr, "the rest may not have ended")
+	require.False(t, json.Valid([]byte(r.stdout)), "what broke off is no whole list")
+}
+
+// TestRevokeEndsNoMoreThanItCanTellOf: when its output cannot be written it stops, and says so.
+func TestRevokeEndsNoMoreThanItCanTellOf(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full here")
+	}
+	defer func() { _ = full.Close() }()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"handle":"a","here":true}`+"\n"+`{"handle":"b","here":true}`+"\n")
+	}))
+	defer s.Close()
+	var stderr strings.Builder
+	cmd := exec.Command(binary, "sessions", "revoke", "a", "b", "--yes", "--admin-url", s.URL, "--admin-token", "t")
+	cmd.Stdout, cmd.Stderr = full, &stderr
+	require.Error(t, cmd.Run())
+	require.Equal(t, 1, cmd.ProcessState.ExitCode())
+	require.Regexp(t, `^ended 1 session\nsessionward: the rest was not ended: .*no space left`, stderr.String())
 }
 
 // TestRevokeAtAuthority asks for what only the authority knows once the rest has ended, and also when there is no rest.

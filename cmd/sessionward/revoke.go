@@ -109,8 +109,8 @@ func (s *sessionCommands) end(ctx context.Context, g *gatewayClient, r revocatio
 		}
 	}
 	t := s.newTally(expected)
-	err := r.run(ctx, g, handles, t.tell)
-	if err = errors.Join(t.close(), err); err == nil && r.atAuthority {
+	err := t.close(r.run(ctx, g, handles, t.tell))
+	if err == nil && r.atAuthority {
 		err = s.endAtAuthority(ctx, g, r)
 	}
 	if err == nil && t.failed > 0 {

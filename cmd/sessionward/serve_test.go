@@ -25,11 +25,12 @@ import (
 
 // gateway is a running program and the address it listens at.
 type gateway struct {
-	cmd  *exec.Cmd
-	url  string
-	done chan error
-	mu   sync.Mutex
-	log  bytes.Buffer
+	cmd   *exec.Cmd
+	url   string
+	admin string // address operators are answered at
+	done  chan error
+	mu    sync.Mutex
+	log   bytes.Buffer
 }
 
 // serve starts the program on a file in dir and waits until it listens.
@@ -65,7 +66,13 @@ func (g *gateway) note(line []byte, listening chan<- string) {
 	defer g.mu.Unlock()
 	g.log.Write(append(line, '\n'))
 	var event struct{ Msg, Address string }
-	if json.Unmarshal(line, &event) == nil && event.Msg == "listening" {
+	if json.Unmarshal(line, &event) != nil {
+		return
+	}
+	switch event.Msg {
+	case "listening for operators": // comes first
+		g.admin = event.Address
+	case "listening":
 		listening <- event.Address
 	}
 }
@@ -107,7 +114,7 @@ func application(t *testing.T) (url string, began chan struct{}, release chan st
 func publicSite(t *testing.T, upstream string) string {
 	t.Helper()
 	dir := t.TempDir()
-	text := fmt.Sprintf("public_url: http://localhost:4180\nlisten: 127.0.0.1:0\nroutes:\n- name: site\n  access: public\n  upstream: {url: %q}\n", upstream)
+	text := fmt.Sprintf("public_url: http://localhost:4180\nlisten: 127.0.0.1:0\nadmin: {listen: none}\nroutes:\n- name: site\n  access: public\n  upstream: {url: %q}\n", upstream)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sessionward.yaml"), []byte(text), 0o600))
 	return dir
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -45,7 +44,7 @@ func newSite(t *testing.T, extra string) *site {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
 	t.Cleanup(app.Close)
-	s := &site{t: t, dir: t.TempDir(), admin: freePort(t)}
+	s := &site{t: t, dir: t.TempDir()}
 	var err error
 	s.vcenter, err = vsphere.New(vsphere.Options{Users: []vsphere.User{{Name: vcenterUser, Password: plantedPassword}}})
 	require.NoError(t, err)
@@ -54,11 +53,13 @@ func newSite(t *testing.T, extra string) *site {
 	hash, err := bcrypt.GenerateFromPassword([]byte(plantedPassword), 10)
 	require.NoError(t, err)
 	s.write("users", fmt.Sprintf("alice:%s\nbob:%s\n", hash, hash))
-	s.write("sessionward.yaml", fmt.Sprintf(`
+	text := fmt.Sprintf(`
 public_url: http://localhost:4180
 listen: 127.0.0.1:0
+session_properties: [theme]
 admin:
-  listen: %q
+  listen: "127.0.0.1:0"
+  token_audiences: [reports]
 %s
 sources:
   - name: local
@@ -72,17 +73,12 @@ sources:
 routes:
   - name: app
     upstream: {url: %q}
-`, s.admin, extra, authority.URL, app.URL))
+`, extra, authority.URL, app.URL)
+	s.write("sessionward.yaml", text)
 	s.gateway = serve(t, s.dir, "CLIENT_SECRET="+plantedSecret)
+	s.admin = s.gateway.admin
+	s.write("sessionward.yaml", strings.Replace(text, `"127.0.0.1:0"`, s.admin, 1)) // the address it was given, for the commands
 	return s
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 func (s *site) write(name, text string) {
@@ -149,6 +145,7 @@ func masked(r result, replace ...string) result {
 		text = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`).ReplaceAllString(text, "TIME")
 		text = regexp.MustCompile(`\b\d+[smh]\b`).ReplaceAllString(text, "SPAN")
 		text = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "ADDRESS")
+		text = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`).ReplaceAllString(text, "JWT")
 		return regexp.MustCompile(`(?m)(\S)  +`).ReplaceAllString(text, "$1  ")
 	}
 	return result{mask(r.stdout), mask(r.stderr), r.code}
@@ -183,9 +180,13 @@ func TestEveryCommandOfSessions(t *testing.T) {
 		{"extend_alice", "sessions extend ALICE", "", 1},
 		{"devices_alice", "sessions devices ALICE", "", 0},
 		{"properties_get_alice", "sessions properties get ALICE", "", 0},
-		{"properties_set_alice", "sessions properties set ALICE theme=dark", "", 1},
+		{"properties_set_alice", "sessions properties set ALICE theme=dark", "", 0},
+		{"properties_set_twice", "sessions properties set ALICE theme=dark theme=light", "", 2},
+		{"properties_set_other", "sessions properties set ALICE colour=red", "", 1},
+		{"properties_remove_alice", "sessions properties set ALICE theme= -o json", "", 0},
 		{"properties_set_wrong", "sessions properties set ALICE theme", "", 2},
-		{"tokenize_alice", "sessions tokenize ALICE --template reports", "", 1},
+		{"tokenize_alice", "sessions tokenize ALICE --template reports", "", 0},
+		{"tokenize_other", "sessions tokenize ALICE --template other", "", 1},
 		{"introspect_alice", "sessions introspect", cookie, 0},
 		{"introspect_wrong", "sessions introspect", "sessionward=wrong", 1},
 		{"create_oidc", "sessions create --source corp --username alice", "guess", 1},
@@ -316,26 +317,28 @@ func TestOutputIsParsedBack(t *testing.T) {
 // TestForeignTextsReachNoTerminal: what a client or an authority calls itself is not obeyed by a terminal, in no format.
 func TestForeignTextsReachNoTerminal(t *testing.T) {
 	s := newSite(t, "")
-	evil := "\x1b[2J\x07evil\u009b31m\u202eagent\U000e0041\x7f: true"
-	r := s.ends(0, plantedPassword, "sessions", "create", "--source", "local", "--username", "alice", "--user-agent", evil, "-o", "json")
-	var made admin.Created
-	require.NoError(t, json.Unmarshal([]byte(r.stdout), &made))
-	require.Equal(t, evil, made.Session.Devices[0].UserAgent, "json says what it was")
-	for _, args := range [][]string{{"get"}, {"devices"}} {
-		for _, format := range []string{"table", "json", "yaml"} {
-			r := s.run(append(append([]string{"sessions"}, args...), made.Session.Handle, "-o", format)...)
-			require.Contains(t, r.stdout, "evil")
-			require.NotRegexp(t, `[\x00-\x09\x0b-\x1f\x7f\x{80}-\x{9f}\x{202e}\x{e0041}]`, r.stdout, format)
+	for _, evil := range []string{"\x1b[2J\x07evil\u009b31m\u202eagent\U000e0041\x7f: true", "evil\u202eagent", "evil\nhandle: mine"} {
+		r := s.ends(0, plantedPassword, "sessions", "create", "--source", "local", "--username", "alice", "--user-agent", evil, "-o", "json")
+		var made admin.Created
+		require.NoError(t, json.Unmarshal([]byte(r.stdout), &made))
+		require.Equal(t, evil, made.Session.Devices[0].UserAgent, "json says what it was")
+		for _, command := range []string{"get", "devices"} {
+			for _, format := range []string{"table", "json", "yaml"} {
+				r := s.run("sessions", command, made.Session.Handle, "-o", format)
+				require.Contains(t, r.stdout, "evil")
+				require.NotRegexp(t, `[\x00-\x09\x0b-\x1f\x7f\x{80}-\x{9f}\x{202e}\x{e0041}]`, r.stdout, format)
+				require.NotContains(t, r.stdout, "\nhandle: mine", "no line is forged")
+			}
 		}
+		var entry struct {
+			Devices []struct {
+				UserAgent string `yaml:"user_agent"`
+			} `yaml:"devices"`
+		}
+		require.NoError(t, yaml.Load([]byte(s.run("sessions", "get", made.Session.Handle, "-o", "yaml").stdout), &entry))
+		require.Equal(t, evil, entry.Devices[0].UserAgent)
 	}
-	var entry struct {
-		Devices []struct {
-			UserAgent string `yaml:"user_agent"`
-		} `yaml:"devices"`
-	}
-	require.NoError(t, yaml.Load([]byte(s.run("sessions", "get", made.Session.Handle, "-o", "yaml").stdout), &entry))
-	require.Equal(t, evil, entry.Devices[0].UserAgent)
-	r = s.ends(1, "", "sessions", "get", "a\x1b[2Jb\u009bc")
+	r := s.ends(1, "", "sessions", "get", "a\x1b[2Jb\u009bc")
 	require.NotContains(t, r.stderr, "\x1b")
 	require.NotContains(t, r.stderr, "\u009b")
 	r = s.ends(0, "", "sessions", "list", "--user", "a\x1b[2Jb")
@@ -444,7 +447,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		require.Contains(t, r.stderr, want)
 	}
 	list("there is no sessionward.yaml: name the configuration of a gateway on this machine with --config, or another gateway with --admin-url")
-	free := freePort(t)
+	const free = "127.0.0.1:1"
 	write(fmt.Sprintf("admin: {listen: %q}\n", free))
 	list("sessionward.keys: no such file or directory: run this as a user who may read the key file, or show a token of admin.tokens")
 	require.Zero(t, run(t, dir, "", nil, "keys", "new").code)

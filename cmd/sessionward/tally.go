@@ -73,16 +73,19 @@ func (t *tally) erase() {
 	}
 }
 
-// close completes the list and sums up.
-func (t *tally) close() error {
+// close sums up, and completes the list unless the work broke off with err.
+func (t *tally) close(err error) error {
 	t.erase()
 	sum := "ended " + count(t.ended, "session")
 	if t.failed > 0 {
 		sum += fmt.Sprintf("; %d did not end", t.failed)
 	}
 	_, _ = fmt.Fprintln(t.err, sum)
-	if t.broken != nil {
-		return t.broken
+	switch {
+	case t.broken != nil:
+		return fmt.Errorf("the rest was not ended: %w", t.broken)
+	case err != nil:
+		return err
 	}
 	return t.list.end()
 }

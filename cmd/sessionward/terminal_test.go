@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/term"
 )
 
 // screen is a program on a terminal, and what that shows.
@@ -25,6 +27,15 @@ type screen struct {
 	mu    sync.Mutex
 	shown bytes.Buffer
 	ended chan struct{}
+
+	before *term.State // of the terminal, until the program changed it
+}
+
+func (s *screen) mode() *term.State {
+	s.t.Helper()
+	state, err := term.GetState(int(s.tty.Fd()))
+	require.NoError(s.t, err)
+	return state
 }
 
 func onTerminal(t *testing.T, dir string, args ...string) *screen {
@@ -34,6 +45,7 @@ func onTerminal(t *testing.T, dir string, args ...string) *screen {
 	var err error
 	s.tty, err = pty.Start(s.cmd)
 	require.NoError(t, err)
+	s.before = s.mode()
 	t.Cleanup(func() { _ = s.tty.Close() })
 	go func() {
 		defer close(s.ended)
@@ -116,6 +128,9 @@ func TestLoginAsksOnATerminal(t *testing.T) {
 	require.NotContains(t, shown, plantedPassword)
 	require.Regexp(t, `sessionward=\S+\r\n$`, shown)
 	p = onTerminal(t, s.dir, "login", "--source", "local", "--username", "alice")
+	p.answers("Password: ", "")
+	require.Eventually(t, func() bool { return !assert.ObjectsAreEqual(p.before, p.mode()) }, 10*time.Second, time.Millisecond, "it shows nothing")
 	p.answers("Password: ", "\x03")
 	require.Contains(t, p.ends(1), "interrupted")
+	require.Equal(t, p.before, p.mode(), "it shows again what is typed")
 }

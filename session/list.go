@@ -15,7 +15,7 @@ const (
 	// maxLooking is how long one page looks at records. To open one takes tens of microseconds, so that a filter few
 	// match would keep its caller waiting for as long as there are sessions.
 	maxLooking = 25 * time.Millisecond
-	minLooked  = 200 // records a page looks at however long that takes, so that few sessions fit on one page
+	minLooked  = DefaultPageSize // records a page looks at however long that takes, so that few sessions fit on one page
 )
 
 // Entry is a session as the gateway knows it: one of ours, or a foreign one that was seen here.

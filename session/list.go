@@ -15,6 +15,7 @@ const (
 	// maxLooking is how long one page looks at records. To open one takes tens of microseconds, so that a filter few
 	// match would keep its caller waiting for as long as there are sessions.
 	maxLooking = 25 * time.Millisecond
+	minLooked  = DefaultPageSize // records a page looks at however long that takes, so that few sessions fit on one page
 )
 
 // Entry is a session as the gateway knows it: one of ours, or a foreign one that was seen here.
@@ -56,7 +57,7 @@ func (m *Manager) List(ctx context.Context, f Filter, cursor string, limit int) 
 		if err != nil {
 			return Page{}, fmt.Errorf("session store: list: %w", classed(err))
 		}
-		if len(page.Entries) == limit || examined > 0 && time.Since(began) > maxLooking {
+		if len(page.Entries) == limit || examined >= minLooked && time.Since(began) > maxLooking {
 			page.Next = writeCursor(after)
 			break
 		}

@@ -198,9 +198,8 @@ func TestOperations_PagesMeetEverySession(t *testing.T) {
 
 // TestOperations_RevokedForeignSessionStaysRefused: the authority would still say yes, another process asks the same store.
 func TestOperations_RevokedForeignSessionStaysRefused(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	clock := func() time.Time { return now }
-	f := newOffice(t, worldOptions{now: clock})
+	clock := newTestClock()
+	f := newOffice(t, worldOptions{now: clock.now})
 	require.NoError(t, f.visit(t, "bob"))
 	ended, release := f.validator.Watch(&Session{Source: "lobby", ID: "id-bob"})
 	defer release()
@@ -213,8 +212,8 @@ func TestOperations_RevokedForeignSessionStaysRefused(t *testing.T) {
 	require.ErrorIs(t, f.visit(t, "bob"), ErrRejected, "on the very next request")
 
 	for range 20 { // days go by; another process, without any memory, sees it every other day
-		now = now.Add(48 * time.Hour)
-		g := newOffice(t, worldOptions{now: clock, store: f.store})
+		clock.turn(48 * time.Hour)
+		g := newOffice(t, worldOptions{now: clock.now, store: f.store})
 		require.ErrorIs(t, g.visit(t, "bob"), ErrRejected)
 		e, err := g.ops.Get(t.Context(), "lobby-bob")
 		require.NoError(t, err)

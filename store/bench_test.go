@@ -95,6 +95,43 @@ func BenchmarkSwap(b *testing.B) {
 	})
 }
 
+// BenchmarkSwapTerms says what each index term costs whoever writes a session.
+func BenchmarkSwapTerms(b *testing.B) {
+	eachStore(b, func(b *testing.B, open func(testing.TB) session.Store) {
+		for _, terms := range []int{0, 2, 4, 6} {
+			b.Run(fmt.Sprint(terms), func(b *testing.B) {
+				s := open(b)
+				fillTerms(b, s, 0, termsFilled, terms) // an index of one page costs nothing
+				b.ResetTimer()
+				fillTerms(b, s, termsFilled, termsFilled+b.N, terms)
+			})
+		}
+	})
+}
+
+const termsFilled = 2_000
+
+// fillTerms writes records first to last-1 with so many terms of their own, from many goroutines.
+func fillTerms(b *testing.B, s session.Store, first, last, terms int) {
+	var wg sync.WaitGroup
+	for w := range 64 {
+		wg.Go(func() {
+			for i := first + w; i < last; i += 64 {
+				key, r := benchRecord(i)
+				r.Terms = nil
+				for t := range terms {
+					r.Terms = append(r.Terms, fmt.Sprintf("%d:%016x", t, uint64(i)*0xbf58476d1ce4e5b9))
+				}
+				if _, err := s.Swap(context.Background(), key, r); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func BenchmarkFind(b *testing.B) {
 	sizes := []int{100_000}
 	if os.Getenv(millionEnv) != "" {

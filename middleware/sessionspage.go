@@ -26,7 +26,7 @@ type sessionsPage struct {
 	// Done and Undone say what the click before did.
 	Done, Undone []string
 	Rows         []sessionRow
-	// Others is true when there is another session to end, Hidden when there are more than are shown.
+	// Others is true when there is or may be another session to end, Hidden when there are more than are shown.
 	Others, Hidden bool
 	// Authority is what people call the source; AsksAuthority that it is asked as well when all others end; Silent that it
 	// could not say which sessions it knows.
@@ -146,6 +146,7 @@ func (p *sessionsPage) addElsewhere(s *Site, current *session.Session, there []*
 	src := s.sourceOf(current.Source)
 	_, one := src.(session.OwnRevoker)
 	_, p.AsksAuthority = src.(session.OthersRevoker)
+	p.Others = p.Others || p.AsksAuthority && p.Silent
 	for _, t := range there {
 		row := s.row(t, now)
 		row.Elsewhere, row.Stuck = true, !one
@@ -166,6 +167,7 @@ func (p *sessionsPage) sort(more bool) {
 		return cmp.Or(b.usedAt.Compare(a.usedAt), cmp.Compare(a.Handle, b.Handle))
 	})
 	p.Hidden = more || len(p.Rows) > maxRows
+	p.Others = p.Others || p.Hidden
 	p.Rows = p.Rows[:min(len(p.Rows), maxRows)]
 }
 

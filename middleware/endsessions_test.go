@@ -199,8 +199,8 @@ func TestEndOthersAsksTheAuthority(t *testing.T) {
 // TestEndOthersSaysWhatTheAuthorityDidNot: they end here, and the page says that they may go on elsewhere.
 func TestEndOthersSaysWhatTheAuthorityDidNot(t *testing.T) {
 	for failing, want := range map[error]string{
-		session.ErrUnavailable: "The Campus did not confirm that it ended them too.",
-		session.ErrUnsupported: "The Campus cannot end them for you.",
+		session.ErrUnavailable: "The Campus did not confirm that it ended your other sessions there.",
+		session.ErrUnsupported: "The Campus cannot end your other sessions for you.",
 	} {
 		c, h := newCampus(t)
 		c.fail(failing)
@@ -220,7 +220,7 @@ func TestEndOneSaysWhatTheAuthorityDidNot(t *testing.T) {
 	alice, second := h.show("alice//1"), h.show("alice//2")
 	c.fail(session.ErrUnavailable)
 	page := alice.endAs(url.Values{"handle": {"h2"}})
-	require.Contains(t, text(page), "The Campus did not confirm")
+	require.Contains(t, text(page), "The Campus did not confirm that it ended that session.")
 	require.Equal(t, "302", second.who())
 	require.Equal(t, http.StatusServiceUnavailable, alice.post(endPath, url.Values{"handle": {"h9"}}).StatusCode, "of that one nothing has ended")
 }

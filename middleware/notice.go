@@ -93,11 +93,24 @@ func (n notice) sentences(authority string) (done, undone []string) {
 	if n.Failed > 0 {
 		undone = append(undone, fmt.Sprintf("%d could not be signed out just now. Please try again.", n.Failed))
 	}
-	switch n.Authority {
-	case unconfirmed:
-		undone = append(undone, authority+" did not confirm that it ended them too. They cannot be used at this site any more, but perhaps elsewhere. Please try again there.")
-	case unsupported:
-		undone = append(undone, authority+" cannot end them for you. They cannot be used at this site any more, but perhaps elsewhere.")
+	if said := n.atAuthority(authority); said != "" {
+		undone = append(undone, said)
 	}
 	return done, undone
+}
+
+// atAuthority says what the authority did not do.
+func (n notice) atAuthority(authority string) string {
+	switch {
+	case n.Authority == unconfirmed && n.All:
+		return authority + " did not confirm that it ended your other sessions there. What was signed out here stays so, but there they may go on. Please try again."
+	case n.Authority == unconfirmed:
+		return authority + " did not confirm that it ended that session. It cannot be used at this site any more, but perhaps elsewhere."
+	case n.Authority == unsupported && n.All:
+		return authority + " cannot end your other sessions for you. They cannot be used at this site any more, but perhaps elsewhere."
+	case n.Authority == unsupported:
+		return authority + " cannot end that session for you. It cannot be used at this site any more, but perhaps elsewhere."
+	default:
+		return ""
+	}
 }

@@ -83,5 +83,5 @@ func (b *tab) narrow(name string) {
 	b.do(chromedp.EmulateViewport(320, 700))
 	b.picture(name)
 	require.Equal(b.t, "320", read(b, chromedp.Evaluate[string](`String(document.documentElement.scrollWidth)`)))
-	b.do(chromedp.EmulateReset())
+	b.do(chromedp.EmulateViewport(1000, 900))
 }

@@ -170,12 +170,11 @@ func (s *Site) endOther(ctx, ask context.Context, current *session.Session, e se
 	if together {
 		return notAsked, s.o.Operations.EndForeign(ctx, e.Session)
 	}
-	if ask.Err() != nil {
-		return unconfirmed, s.o.Operations.EndForeign(ctx, e.Session)
+	if ask.Err() == nil {
+		done, err := s.o.Operations.Revoke(ask, e.Session.Handle, session.EndLogout)
+		if err == nil {
+			return s.afterEnd(ask, current, e, done.AtAuthority), nil
+		}
 	}
-	done, err := s.o.Operations.Revoke(ask, e.Session.Handle, session.EndLogout)
-	if err != nil {
-		return unconfirmed, s.o.Operations.EndForeign(ctx, e.Session)
-	}
-	return s.afterEnd(ask, current, e, done.AtAuthority), nil
+	return unconfirmed, s.o.Operations.EndForeign(ctx, e.Session)
 }

@@ -125,7 +125,9 @@ func TestRejectUnclearForms(t *testing.T) {
 	} {
 		require.Equal(t, http.StatusBadRequest, alice.post(endPath, form).StatusCode, form)
 	}
-	require.Equal(t, http.StatusBadRequest, alice.post(endPath+"?others=1&handle="+handle, url.Values{}).StatusCode)
+	for _, query := range []string{"?others=1", "?handle=" + handle} {
+		require.Equal(t, http.StatusBadRequest, alice.post(endPath+query, url.Values{}).StatusCode, query)
+	}
 	require.Equal(t, http.StatusRequestEntityTooLarge, alice.post(endPath, url.Values{"handle": {strings.Repeat("a", maxForm+1)}}).StatusCode)
 	require.Equal(t, []string{"alice", "alice"}, []string{alice.who(), second.who()})
 }
@@ -181,6 +183,32 @@ func TestEndForeignSessions(t *testing.T) {
 	require.Equal(t, "/_session/signed-out", res.Header.Get("Location"), "this one: a logout")
 	require.Equal(t, []string{"2", "3", "1"}, c.gone())
 	require.Equal(t, []string{"302", "bob"}, []string{alice.who(), bob.who()})
+	e, err := h.site.o.Operations.Get(t.Context(), "h1")
+	require.NoError(t, err)
+	require.False(t, e.RefusedAt.IsZero(), "it is refused here as well, whatever its authority says later")
+}
+
+// TestEndOtherWhenTheTimeToAskIsUp: an authority that hangs keeps no session alive here.
+func TestEndOtherWhenTheTimeToAskIsUp(t *testing.T) {
+	c, h := newCampus(t)
+	h.show("alice//1")
+	second := h.show("alice//2")
+	ask, cancel := context.WithCancel(t.Context())
+	cancel()
+	e, err := h.site.o.Operations.Get(t.Context(), "h2")
+	require.NoError(t, err)
+	said, err := h.site.endOther(t.Context(), ask, c.made("alice//1"), e, false)
+	require.NoError(t, err)
+	require.Equal(t, unconfirmed, said)
+	require.Equal(t, "302", second.who())
+}
+
+// TestEndOneAsksAsItsUser: what the authority does not take from the gateway it takes from the user.
+func TestEndOneAsksAsItsUser(t *testing.T) {
+	c, h := newCampus(t)
+	current, other := c.made("alice//1"), session.Entry{Session: c.made("alice//2"), Foreign: true}
+	require.Equal(t, endedThere, h.site.afterEnd(t.Context(), current, other, session.ErrUnsupported))
+	require.Equal(t, []string{"2"}, c.gone())
 }
 
 func TestEndOthersAsksTheAuthority(t *testing.T) {

@@ -28,7 +28,7 @@ func sameSession(current *session.Session, foreign bool, e session.Entry) bool {
 func (s *Site) mine(ctx context.Context, current *session.Session) iter.Seq2[session.Entry, error] {
 	return func(yield func(session.Entry, error) bool) {
 		if current.Identity.Subject == "" {
-			return
+			return // samePerson would refuse all of the source's, one by one
 		}
 		filter, err := session.ParseFilter(fmt.Sprintf("source eq %s and subject eq %s", quoted(current.Source), quoted(current.Identity.Subject)))
 		if err != nil {

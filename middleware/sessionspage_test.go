@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,23 @@ func TestSessionsPageShowsForeignOnes(t *testing.T) {
 	require.Contains(t, text(page), "The Campus could not be asked which sessions it knows")
 	c.fail(session.ErrUnsupported)
 	require.NotContains(t, text(b.get("/_session/")), "could not be asked")
+}
+
+// TestSessionsPageShowsEachOnce: a session of ours made of one of the authority's is the same, by whatever name.
+func TestSessionsPageShowsEachOnce(t *testing.T) {
+	c, h := newCampus(t)
+	c.others = []string{"alice//1", "alice//2"}
+	_, _, err := h.manager.Create(t.Context(), c.made("alice//2"), session.Device{UserAgent: firefoxWindows})
+	require.NoError(t, err)
+	got := rows(t, h.show("alice//1").get("/_session/"))
+	require.Len(t, got, 2)
+	require.Contains(t, got[1], "Firefox on Windows")
+	for i := range 2 * maxElsewhere {
+		c.others = append(c.others, "alice//x"+strconv.Itoa(i))
+	}
+	found, known := h.site.elsewhere(t.Context(), c.made("alice//1"), nil)
+	require.True(t, known)
+	require.Len(t, found, maxElsewhere)
 }
 
 // TestRejectSessionsOfAnotherRealm: the same name in another realm is somebody else.

@@ -284,6 +284,15 @@ func TestEndThisIsTheOneThatAsks(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, b.post(endPath, url.Values{"handle": {this}}).StatusCode)
 	e, err := h.site.o.Operations.Get(t.Context(), this)
 	require.True(t, errors.Is(err, session.ErrNotFound) || !e.Active, "it has ended")
+
+	own, _, _, _ := pair(t)
+	both := own.browser()
+	both.login("alice", "/")
+	res := both.post(endPath, url.Values{"handle": {"hsvc"}}, "Authorization", "Bearer good")
+	require.Equal(t, http.StatusSeeOther, res.StatusCode, text(res))
+	e, err = own.site.o.Operations.Get(t.Context(), "hsvc")
+	require.NoError(t, err)
+	require.False(t, e.RefusedAt.IsZero(), "the session of the bearer token asked, not that of the cookie")
 }
 
 // TestEndOthersWithoutPowers: an authority that can do nothing is not asked for what it cannot do, and they end here.

@@ -1,12 +1,15 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -52,7 +55,7 @@ type tab struct {
 	log *safeBuffer // of the site
 }
 
-func openTab(t *testing.T, log *safeBuffer) *tab {
+func openTab(t *testing.T, log *safeBuffer, more ...chromedp.ExecAllocatorOption) *tab {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-headless-shell", "chromium-browser", "google-chrome"} {
@@ -66,6 +69,7 @@ func openTab(t *testing.T, log *safeBuffer) *tab {
 	}
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-background-networking", true))
+	flags = append(flags, more...)
 	ctx, closeBrowser := chromedp.NewExecAllocator(context.Background(), flags...)
 	t.Cleanup(closeBrowser)
 	ctx, closeTab := chromedp.NewContext(ctx)
@@ -91,4 +95,16 @@ func read(b *tab, a chromedp.Action[string]) string {
 	s, err := chromedp.Run(ctx, a)
 	require.NoError(b.t, err)
 	return s
+}
+
+// picture keeps what the tab shows, for people to look at.
+func (b *tab) picture(name string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	require.NoError(b.t, err)
+	dir := cmp.Or(os.Getenv("ARTEFACTS_DIR"), filepath.Join("..", "artefacts"))
+	require.NoError(b.t, os.MkdirAll(dir, 0o755))
+	require.NoError(b.t, os.WriteFile(filepath.Join(dir, name), png, 0o644))
 }

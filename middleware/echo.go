@@ -20,6 +20,9 @@ func (s *Site) newEndpoints() http.Handler {
 	g.Match(change, "/logout", plain(s.Logout))
 	g.Match(read, "/signed-out", plain(s.SignedOut))
 	g.Match(read, "/me", plain(s.Me))
+	g.Match(read, "", plain(s.Sessions))
+	g.Match(read, "/", plain(s.Sessions))
+	g.POST("/sessions/end", plain(s.EndSessions))
 	g.Match(change, "/callback/:source", func(c echo.Context) error {
 		s.Callback(c.Response(), c.Request(), c.Param("source"))
 		return nil

@@ -59,7 +59,7 @@ func TestRejectUnmatchedEchoRoutes(t *testing.T) {
 			require.Equal(t, http.StatusUnauthorized, h.browser().do(method, "/app", nil).StatusCode, "%s %s", name, method)
 			require.Contains(t, []int{404, 405}, h.browser().do(method, "/_session/me", nil).StatusCode, "%s %s", name, method)
 		}
-		for _, path := range []string{"/_session/unknown", "/_session"} {
+		for _, path := range []string{"/_session/unknown", "/_session/sessions"} {
 			require.Equal(t, http.StatusNotFound, h.browser().do("GET", path, nil).StatusCode, "%s %s", name, path)
 		}
 		require.Equal(t, http.StatusMethodNotAllowed, h.browser().do("MADEUP", "/app", nil, "Authorization", "Bearer good").StatusCode)

@@ -25,7 +25,7 @@ func TestEndpointsAndMethods(t *testing.T) {
 	takes := map[string]string{
 		"/login": "GET HEAD POST", "/logout": "GET POST", "/callback/corp": "GET POST", "/signed-out": "GET HEAD",
 		"/me": "GET HEAD", "/jwks.json": "GET HEAD", "/static/style.css": "GET HEAD",
-		"": "", "/": "", "/nothing": "", "/login/": "", "/login/x": "", "/callback": "", "/callback/": "", "/callback/corp/x": "", "/static": "", "/Login": "",
+		"": "GET HEAD", "/": "GET HEAD", "/sessions/end": "POST", "/sessions": "", "/sessions/end/": "", "/nothing": "", "/login/": "", "/login/x": "", "/callback": "", "/callback/": "", "/callback/corp/x": "", "/static": "", "/Login": "",
 	}
 	for path, methods := range takes {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "MADEUP"} {

@@ -68,6 +68,11 @@ func (s *Site) Logout(w http.ResponseWriter, r *http.Request) {
 		s.askLogout(w, r, current, target)
 		return
 	}
+	s.leave(w, r, current, end, target)
+}
+
+// leave ends current by end and sends the browser on: to the authority's own logout where there is one, or to target.
+func (s *Site) leave(w http.ResponseWriter, r *http.Request, current *session.Session, end func(context.Context, *session.Session) error, target string) {
 	if err := end(r.Context(), current); err != nil {
 		s.logoutFailed(w, r, err)
 		return
@@ -135,25 +140,24 @@ func (s *Site) logoutTarget(w http.ResponseWriter, r *http.Request) (string, err
 	return s.ReturnTarget(raw), nil
 }
 
-// askLogout shows the confirm page. Its form may lead on to the authority's own logout, which the page's policy must
-// allow.
+// askLogout shows the confirm page.
 func (s *Site) askLogout(w http.ResponseWriter, r *http.Request, own *session.Session, target string) {
-	user := own.Identity.Username
-	for _, name := range []string{own.Identity.Name, own.Identity.Email, own.Identity.Subject} {
-		if user == "" {
-			user = name
-		}
-	}
-	formAction := s.origins[1:]
-	if to, err := url.Parse(s.afterLogout(r, own, target)); err == nil && to.Host != "" {
-		formAction = append(slices.Clone(formAction), to.Scheme+"://"+to.Host)
-	}
-	formHeaders(w.Header(), strings.Join(formAction, " "))
-	data := signOutPage{Action: s.path("logout"), ReturnTo: target, StayURL: target, User: user}
+	s.logoutHeaders(w.Header(), r, own, target)
+	data := signOutPage{Action: s.path("logout"), ReturnTo: target, StayURL: target, User: userName(own)}
 	if target == "" {
 		data.StayURL = "/"
 	}
 	s.pages.write(w, s, r, http.StatusOK, "sign_out", "Sign out", data)
+}
+
+// logoutHeaders are formHeaders for a page with a form that logs own out. That may lead on to the authority's own logout,
+// which the page's policy must allow.
+func (s *Site) logoutHeaders(h http.Header, r *http.Request, own *session.Session, target string) {
+	formAction := s.origins[1:]
+	if to, err := url.Parse(s.afterLogout(r, own, target)); err == nil && to.Host != "" {
+		formAction = append(slices.Clone(formAction), to.Scheme+"://"+to.Host)
+	}
+	formHeaders(h, strings.Join(formAction, " "))
 }
 
 // afterLogout is where the browser goes next: to the authority, so that the login there ends too, or to target.

@@ -19,7 +19,7 @@ import (
 // PageOptions set how the pages people meet look.
 type PageOptions struct {
 	// Dir is a folder whose files take the place of the built-in ones with the same names: layout.html, sign_in.html,
-	// sign_out.html, signed_out.html, error.html, style.css, and any picture style.css or the pages refer to.
+	// sign_out.html, signed_out.html, sessions.html, error.html, style.css, and any picture style.css or the pages refer to.
 	Dir string
 	// Title names the site. "": the host of the public URL.
 	Title string
@@ -29,7 +29,7 @@ type PageOptions struct {
 var builtinPages embed.FS
 
 // pageNames are the templates; each fills the block "main" of layout.html.
-var pageNames = [...]string{"sign_in", "sign_out", "signed_out", "error"}
+var pageNames = [...]string{"sign_in", "sign_out", "signed_out", "sessions", "error"}
 
 // maxAsset bounds a file of a theme.
 const maxAsset = 1 << 20
@@ -51,6 +51,7 @@ type page struct {
 	Title     string // of the site
 	Heading   string
 	Style     string // path of style.css
+	Wide      bool   // the page needs more room than a form
 	RequestID string
 	Data      any
 }
@@ -108,7 +109,7 @@ func newPage(base *template.Template, name string, read func(name string) ([]byt
 		err = errors.New(`defines no block "main"`)
 	}
 	if err == nil {
-		err = t.ExecuteTemplate(io.Discard, "layout.html", page{Title: "t", Heading: "h", Style: "/s", RequestID: "r", Data: samples[name]})
+		err = t.ExecuteTemplate(io.Discard, "layout.html", page{Title: "t", Heading: "h", Style: "/s", Wide: true, RequestID: "r", Data: samples[name]})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("is no template of ours: %w", errors.Join(session.ErrMalformed, err))
@@ -124,7 +125,14 @@ var samples = map[string]any{
 	},
 	"sign_out":   signOutPage{Action: "/a", ReturnTo: "/r", StayURL: "/y", User: "u", SignInURL: "/u"},
 	"signed_out": signOutPage{Action: "/a", ReturnTo: "/r", StayURL: "/y", User: "u", SignInURL: "/u"},
-	"error":      errorPage{Problem: Problem{Status: 400, Code: "c", Detail: "d"}, Retry: "/r", SignInURL: "/s", AgainURL: "/g", OtherURL: "/o"},
+	"sessions": sessionsPage{
+		Action: "/a", User: "u", Done: []string{"d"}, Undone: []string{"n"}, Others: true, Hidden: true, Authority: "a", AsksAuthority: true, Silent: true,
+		Rows: []sessionRow{{
+			Handle: "h", Device: "d", IP: "i", How: "w", This: true, Shared: true, Elsewhere: true, First: &moment{"a", "e", "i"}, Last: &moment{"a", "e", "i"},
+			Places: []sessionPlace{{"d", "i", &moment{"a", "e", "i"}}},
+		}, {Stuck: true}},
+	},
+	"error": errorPage{Problem: Problem{Status: 400, Code: "c", Detail: "d"}, Retry: "/r", SignInURL: "/s", AgainURL: "/g", OtherURL: "/o"},
 }
 
 // readAssets reads the theme's files once, at start: no request reaches the file system.
@@ -157,7 +165,7 @@ func (p *pages) write(w http.ResponseWriter, s *Site, r *http.Request, status in
 	}
 	var b bytes.Buffer
 	err := p.templates[name].ExecuteTemplate(&b, "layout.html", page{
-		Title: title, Heading: heading, Style: s.path("static/style.css"), RequestID: RequestID(r.Context()), Data: data,
+		Title: title, Heading: heading, Style: s.path("static/style.css"), Wide: name == "sessions", RequestID: RequestID(r.Context()), Data: data,
 	})
 	if err != nil {
 		s.o.Log.ErrorContext(r.Context(), "a page did not render", "request_id", RequestID(r.Context()), "page", name, "error", err)

@@ -46,7 +46,31 @@ func ourPages(t *testing.T) map[string]string {
 	h.corp.fail(session.WithRetryAfter(session.ErrUnavailable, 3*time.Second))
 	keep("error_unavailable", h.browser().get("/_session/login?return_to=/app"))
 	keep("signed_out", b.get("/_session/signed-out"))
+	for name, page := range ourSessionPages(t) {
+		keep(name, page)
+		out[name] = regexp.MustCompile(`value="[a-z2-7]{20}"`).ReplaceAllString(out[name], `value="aaaaaaaaaaaaaaaaaaaa"`)
+	}
 	return out
+}
+
+// ourSessionPages are the page of one's own sessions, with sessions of ours and with foreign ones and all it can say.
+func ourSessionPages(t *testing.T) map[string]*http.Response {
+	h := newHouse(t, houseOptions{})
+	alice, second := h.browser(), h.browser()
+	second.get(callback(second.begin("/").Get("state"), "alice"), "User-Agent", firefoxWindows)
+	h.clock.Advance(5 * time.Minute)
+	alice.get(callback(alice.begin("/").Get("state"), "alice"), "User-Agent", firefoxWindows)
+	h.clock.Advance(5 * time.Minute)
+	c, there := newCampus(t)
+	c.others = []string{"alice//3"}
+	b := there.show("alice//1")
+	there.show("alice//2")
+	c.fail(session.ErrUnavailable)
+	ended := b.endAs(allOthers)
+	c.fail(nil)
+	return map[string]*http.Response{
+		"sessions": alice.get("/_session/", "User-Agent", safariPhone), "sessions_ended": ended, "sessions_elsewhere": b.get("/_session/"),
+	}
 }
 
 // TestPagesGolden: run with -update to accept what the pages look like now.

@@ -94,7 +94,7 @@ func (s *Site) loginURL(q url.Values, target string) string {
 }
 
 // targetRequest is the request a browser makes that follows target with what it showed in r; false when there is no
-// such request.
+// such request, or it is for a page of ours, which no route judges.
 func (s *Site) targetRequest(r *http.Request, target string) (policy.Request, bool) {
 	q, _ := CanonicalRequest(r.Context())
 	u, err := url.Parse(target)
@@ -106,7 +106,7 @@ func (s *Site) targetRequest(r *http.Request, target string) (policy.Request, bo
 	to, err := s.o.Canonicalizer.Original(policy.Original{
 		Method: http.MethodGet, Scheme: u.Scheme, Host: u.Host, Target: u.RequestURI(), ClientIP: q.ClientIP, Header: r.Header, TLS: q.TLS,
 	})
-	return to, err == nil
+	return to, err == nil && !s.own(to.Path)
 }
 
 // cookieReaches reports whether browsers show our session cookie where target leads. Where they do not, a login helps

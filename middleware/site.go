@@ -50,6 +50,7 @@ type Site struct {
 	cookies Cookies
 
 	logoutStates *session.Sealer
+	notices      *session.Sealer
 	endpoints    http.Handler
 }
 
@@ -74,7 +75,7 @@ func New(o Options) (*Site, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{o: o, origin: origin, origins: []string{origin}, logoutStates: o.Keys.Sealer("logout-state")}
+	s := &Site{o: o, origin: origin, origins: []string{origin}, logoutStates: o.Keys.Sealer("logout-state"), notices: o.Keys.Sealer("sessions-notice")}
 	for i, raw := range o.ReturnOrigins {
 		origin, err := ParseOrigin(raw)
 		if err != nil {

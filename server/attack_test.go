@@ -114,7 +114,9 @@ func TestOwnPrefixReachesNoApplication(t *testing.T) {
 	for _, target := range []string{"/_session", "/_session/", "/_session/nothing", "/%5fsession/nothing", "/_session/login/x", "/_session/callback/corp/x"} {
 		for _, method := range []string{"GET", "POST", "DELETE", "PROPFIND", "OPTIONS", "MADEUP"} {
 			res := w.raw(method + " " + target + " HTTP/1.1\r\nHost: " + w.addr + "\r\n" + cookie + "Content-Length: 0\r\nConnection: close\r\n\r\n")
-			require.NotEqual(t, http.StatusOK, res.StatusCode, "%s %s", method, target)
+			if method != "GET" || strings.Trim(target, "/") != "_session" { // the page of one's own sessions
+				require.NotEqual(t, http.StatusOK, res.StatusCode, "%s %s", method, target)
+			}
 			require.Less(t, res.StatusCode, 500, "%s %s", method, target)
 		}
 	}

@@ -6,7 +6,7 @@ const kinds = [
   { name: 'logins', title: 'Logins', unit: 'login' },
   { name: 'refreshes', title: 'Renewals', unit: 'renewal' },
   { name: 'denials', title: 'Denials', unit: 'denial' },
-  { name: 'hits', title: 'Answered from memory', unit: 'answer', beside: 'misses' },
+  { name: 'hits', title: 'Cache hits', unit: 'hit', beside: 'misses' },
 ];
 
 // draw shows the charts, or hides them when there is nothing to draw.
@@ -33,7 +33,7 @@ const clock = (at) => new Date(at).toLocaleTimeString([], { hour: '2-digit', min
 function inWords(kind, values, sum, minutes) {
   if (sum === 0) return `${kind.title}: none in the last hour.`;
   const most = Math.max(...values);
-  const beside = kind.beside ? ` Asked of a store or an authority: ${minutes.reduce((a, m) => a + (m[kind.beside] ?? 0), 0)}.` : '';
+  const beside = kind.beside ? ` Misses: ${minutes.reduce((a, m) => a + (m[kind.beside] ?? 0), 0)}.` : '';
   return `${kind.title} in the last hour: ${count(sum, kind.unit)}, at most ${most} in a minute, at ${clock(minutes[values.indexOf(most)].at)}.${beside}`;
 }
 

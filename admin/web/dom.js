@@ -36,16 +36,17 @@ export const count = (n, what) => `${n.toLocaleString('en')} ${what}${n === 1 ? 
 
 const units = [['day', 86400], ['h', 3600], ['min', 60], ['s', 1]];
 
-// span says a number of seconds in at most two units: "3 h 20 min".
+// span says a number of seconds as exactly as people care: "2 days 3 h", "3 h 20 min", "20 min", "20 s".
 export function span(seconds) {
-  let rest = Math.max(0, Math.round(seconds));
-  if (rest < 60) return `${rest} s`;
+  const whole = Math.max(0, Math.floor(seconds));
+  const first = Math.max(0, units.findIndex(([, size]) => whole >= size));
+  if (whole < 60) return `${whole} s`;
   const words = [];
-  for (const [unit, size] of units) {
+  let rest = whole;
+  for (const [unit, size] of units.slice(first, first < 2 ? first + 2 : first + 1)) {
     const n = Math.floor(rest / size);
     if (n > 0) words.push(unit === 'day' ? count(n, 'day') : `${n} ${unit}`);
     rest -= n * size;
-    if (words.length === 2 || (words.length === 1 && n === 0)) break;
   }
   return words.join(' ');
 }

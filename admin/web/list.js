@@ -8,7 +8,7 @@ const page = 100; // sessions asked for at once
 const most = 500; // shown sessions that are still renewed by themselves
 const tries = 20; // pages that may be read until one screen is full: few may match among very many
 
-const now = { line: '', chosen: { source: null, active: true, foreign: null }, filter: '', sessions: [], next: '', turn: 0, renewAt: 0 };
+const now = { line: '', chosen: { source: null, active: true, foreign: null }, filter: '', sessions: [], next: '', turn: 0, version: 0, adding: false, renewAt: 0 };
 
 export const sessions = () => now.sessions;
 export const filter = () => now.filter;
@@ -33,9 +33,9 @@ export async function ask(line, chosen) {
   try {
     const found = await read(wanted, '', page);
     if (turn !== now.turn) return;
-    Object.assign(now, { filter: wanted, sessions: found.sessions, next: found.next });
+    now.filter = wanted;
     hint();
-    draw();
+    hold(found.sessions, found.next);
   } catch (e) {
     if (turn !== now.turn) return;
     if (e.code !== 'malformed') throw e;
@@ -47,15 +47,25 @@ function hint() {
   say($('search-hint'), isFilter(now.line) ? 'Read as a filter.' : '');
 }
 
+// hold shows these sessions. Answers to questions that were asked before are out of date from then on.
+function hold(sessions, next) {
+  Object.assign(now, { sessions, next, version: now.version + 1 });
+  draw();
+}
+
 // more shows the page that follows.
 export async function more() {
-  const turn = ++now.turn;
-  const found = await read(now.filter, now.next, page);
-  if (turn !== now.turn) return;
-  const held = new Set(now.sessions.map((s) => s.handle));
-  now.sessions = [...now.sessions, ...found.sessions.filter((s) => !held.has(s.handle))];
-  now.next = found.next;
-  draw();
+  if (now.adding) return;
+  now.adding = true;
+  const { version, turn } = now;
+  try {
+    const found = await read(now.filter, now.next, page);
+    if (version !== now.version || turn !== now.turn) return;
+    const held = new Set(now.sessions.map((s) => s.handle));
+    hold([...now.sessions, ...found.sessions.filter((s) => !held.has(s.handle))], found.next);
+  } finally {
+    now.adding = false;
+  }
 }
 
 // renew shows what is shown as it is now. A list that takes long to read is read less often.
@@ -64,11 +74,9 @@ export async function renew(forced = false) {
     draw();
     return;
   }
-  const turn = now.turn;
+  const { version } = now;
   const found = await read(now.filter, '', Math.max(page, now.sessions.length));
-  if (turn !== now.turn) return;
-  Object.assign(now, { sessions: found.sessions, next: found.next });
-  draw();
+  if (version === now.version && !now.adding) hold(found.sessions, found.next);
 }
 
 async function read(filter, cursor, want) {

@@ -72,11 +72,10 @@ async function guard(work) {
 
 async function renewSources() {
   const [{ sources: all }, stats] = await Promise.all([call('GET', '/sources'), readStats()]);
-  const live = stats?.live;
-  const bySource = live?.by_source ?? live?.sources;
-  sources.show(all, bySource);
+  const live = stats?.sessions;
+  sources.show(all, live?.sources);
   charts.draw(stats);
-  say($('counts'), live ? `${live.own.toLocaleString('en')} ours · ${live.foreign.toLocaleString('en')} foreign${live.complete === false ? ', at least' : ''}` : '');
+  say($('counts'), live ? `${live.own.toLocaleString('en')} ours · ${live.foreign.toLocaleString('en')} foreign${live.complete ? '' : ', at least'}` : '');
   drawChips();
 }
 

@@ -172,6 +172,38 @@ func TestPageBrowser_RevokeMany(t *testing.T) {
 	require.Empty(t, b.complaints())
 }
 
+// TestPageBrowser_StopRevokeMany: it tells how far it is, and what had not ended when it was stopped goes on.
+func TestPageBrowser_StopRevokeMany(t *testing.T) {
+	f := newFloor(t)
+	var cookies []session.Credential
+	for i := range 20 {
+		_, c := f.login(user(fmt.Sprintf("user%03d", i)), "192.0.2.30", firefox)
+		cookies = append(cookies, c)
+	}
+	b := openPage(t)
+	b.enter(f, writeToken)
+	b.until("all are there", func() bool { return b.text("#shown") == "20 sessions" })
+	f.slow.Store(true)
+	b.do(chromedp.Click("#end-shown"), chromedp.WaitVisible("#choice-sure"), chromedp.Click("#choice-sure"), chromedp.Click("#dialog-yes"))
+	b.until("it says how far it is", func() bool { return b.text("#progress-text") == "2 sessions ended …" })
+	require.InDelta(t, 0.1, eval[float64](b, `document.querySelector('progress').position`), 0.001)
+	b.picture("admin-under-way.png")
+	b.press("#dialog", "Stop")
+	b.until("it has stopped", func() bool {
+		return b.text("#progress-text") == "2 sessions ended here. You stopped it. What had ended stays ended."
+	})
+	f.slow.Store(false)
+	b.press("#dialog", "Close")
+	b.until("the rest is shown", func() bool { return b.text("#shown") == "17 sessions" })
+	held := 0
+	for _, c := range cookies {
+		if f.holds(c) == nil {
+			held++
+		}
+	}
+	require.Equal(t, 17, held, "the third ended while nobody read that it did")
+}
+
 // TestRejectMarkupInNames: whatever a user, an authority or a client calls itself is text, and nothing of it runs; and
 // nothing the page could do by mistake would make markup of it.
 func TestRejectMarkupInNames(t *testing.T) {

@@ -93,6 +93,7 @@ type floor struct {
 	validator *session.Validator
 	stats     atomic.Pointer[string] // what /stats answers; nil: 404
 	away      atomic.Bool            // the gateway does not answer
+	slow      atomic.Bool            // the third line of an answer does not come
 	badge     atomic.Bool            // the browser shows a client certificate that the listener has verified
 }
 
@@ -143,8 +144,29 @@ func (f *floor) before(next http.Handler) http.Handler {
 			cert := &x509.Certificate{Subject: pkix.Name{CommonName: "operator"}}
 			r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{cert}}}
 		}
+		if f.slow.Load() {
+			w = &slowly{ResponseWriter: w, gone: r.Context().Done()}
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// slowly writes two lines of many, and the third when nobody waits for it any more.
+type slowly struct {
+	http.ResponseWriter
+	gone  <-chan struct{}
+	lines int
+}
+
+func (s *slowly) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+func (s *slowly) Write(line []byte) (int, error) {
+	if s.Header().Get("Content-Type") == "application/x-ndjson" {
+		if s.lines++; s.lines > 2 {
+			<-s.gone
+		}
+	}
+	return s.ResponseWriter.Write(line)
 }
 
 // hour lets /stats tell of an hour that looks like one.

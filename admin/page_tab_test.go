@@ -34,6 +34,7 @@ func openPage(t *testing.T) *pageTab {
 	if testing.Short() {
 		t.Skip("starts a browser")
 	}
+	t.Parallel() // browsers mostly wait
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.WindowSize(1360, 1000), chromedp.UserDataDir(t.TempDir()))
 	for _, flag := range []string{"disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync", "no-first-run"} {
 		opts = append(opts, chromedp.Flag(flag, true))

@@ -32,13 +32,12 @@ export async function revokeUser(s) {
   const n = found.next ? 'More than ' + count(found.sessions.length, 'session') : count(found.sessions.length, 'session');
   const ticked = await confirm({ title: `End all sessions of ${place(s)}?`, text: `${n} that the gateway knows will end.`, yes: 'End all of them', choices });
   if (ticked === null) return '';
-  let said = '';
-  if (ticked.includes('authority')) said = await atAuthority(s);
-  await progress({
+  const theirs = ticked.includes('authority') ? await atAuthority(s) : '';
+  const ours = await progress({
     title: `Ending the sessions of ${place(s)}`, total: found.next ? 0 : found.sessions.length,
     work: (told, signal) => stream('/sessions/revoke', { filter }, signal, told),
   });
-  return said || `The sessions of ${place(s)} were ended.`;
+  return `${ours} ${theirs}`.trim();
 }
 
 async function atAuthority(s) {
@@ -64,11 +63,10 @@ export async function revokeShown() {
   });
   if (ticked === null) return '';
   const all = ticked.includes('all');
-  await progress({
+  return progress({
     title: 'Ending sessions', total: all ? 0 : handles.length,
     work: all ? (told, signal) => stream('/sessions/revoke', { filter }, signal, told) : (told, signal) => inTurns(handles, signal, told),
   });
-  return 'Done.';
 }
 
 const atOnce = 1000; // handles the API takes in one call

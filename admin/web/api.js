@@ -70,19 +70,24 @@ export async function ready() {
   return res.json();
 }
 
+const brokeOff = 'The answer of the gateway broke off; the rest may not have ended.';
+
 // stream sends one call and tells each line of its answer as it comes.
 export async function stream(path, body, signal, told) {
   const res = await ask('POST', `/api/v1${path}`, body, signal);
   const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((e) => {
+      if (signal.aborted) throw e;
+      throw new Trouble(0, '', brokeOff);
+    });
     if (done) break;
     const lines = (rest + value).split('\n');
     rest = lines.pop();
     for (const line of lines) if (line) told(JSON.parse(line));
   }
-  if (rest.trim()) throw new Trouble(0, '', 'The answer of the gateway broke off; the rest may not have ended.');
+  if (rest.trim()) throw new Trouble(0, '', brokeOff);
 }
 
 export const at = (handle, rest = '') => `/sessions/${encodeURIComponent(handle)}${rest}`;

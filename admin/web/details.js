@@ -90,9 +90,10 @@ function build(panel, session, source, acts) {
 }
 
 function actions(session, acts) {
-  const button = (text, name, kind, needs = true) => el('button', { class: kind, type: 'button', text, 'data-act': name, 'data-needs-active': needs, onclick: () => acts[name](session) });
+  const button = (text, name, kind, props = { 'data-needs-active': true }) => el('button', { class: kind, type: 'button', text, onclick: () => acts[name](session), ...props });
+  const nobody = !session.identity.subject && !session.identity.username;
   return el('div', { class: 'actions' },
-    button('Renew', 'refresh', 'quiet'), button('End…', 'revoke', 'danger'), button('End all of this user…', 'revokeUser', 'danger', false));
+    button('Renew', 'refresh', 'quiet'), button('End…', 'revoke', 'danger'), button('End all of this user…', 'revokeUser', 'danger', { disabled: nobody, title: nobody ? 'Its authority has not said whose it is' : null }));
 }
 
 function drawFacts(s) {

@@ -19,6 +19,7 @@ export function confirm({ title, text, yes, choices = [] }) {
 }
 
 // progress shows how far a bulk operation is. work(tell, signal) does it and calls tell with each session that was ended.
+// It resolves to what came of it, in words.
 export async function progress({ title, total, work }) {
   const stopper = new AbortController();
   const tally = { done: 0, elsewhere: 0, failed: [], reasons: new Map() };
@@ -48,6 +49,7 @@ export async function progress({ title, total, work }) {
   button.textContent = 'Close';
   button.dataset.over = 'true';
   button.focus();
+  return text.textContent;
 }
 
 function note(tally, e) {

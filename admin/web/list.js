@@ -13,7 +13,7 @@ const now = { line: '', chosen: { source: null, active: true, foreign: null }, f
 export const sessions = () => now.sessions;
 export const filter = () => now.filter;
 export const complete = () => now.next === '';
-export const everything = () => now.line.trim() === '' && now.chosen.source === null && now.chosen.foreign === null;
+export const everything = () => ['true', 'active eq true'].includes(now.filter); // of what is shown, whatever is being typed
 export const chosen = () => now.chosen;
 
 let opened = () => {};

@@ -14,8 +14,12 @@ const pause = 250; // ms without a key until what was typed is searched
 
 let inside = false;
 let timer = 0;
+let renewing = false;
+let renewedAt = new Date();
+let outage = ''; // what went wrong at the last renewal
 
 async function enter() {
+  clearTimeout(timer);
   if (inside) return;
   try {
     await renewSources();
@@ -39,14 +43,17 @@ async function enter() {
 function turnAway(e) {
   inside = false;
   clearTimeout(timer);
+  if (e.status !== 401) timer = setTimeout(enter, every); // nobody was turned away: there was no answer
   const shown = token.get() !== '';
   if (e.status === 401) token.forget();
   details.close();
   for (const id of ['house', 'forget', 'said', 'trouble']) $(id).hidden = true;
+  const there = !$('door').hidden;
   $('door').hidden = false;
   say($('counts'), '');
   say($('live'), '');
   say($('door-trouble'), e.status === 401 && !shown ? '' : e.message);
+  if (there && e.status !== 401) return; // somebody may be typing
   $('token').value = '';
   $('token').focus();
 }
@@ -99,16 +106,19 @@ async function readStats() {
 
 // renew shows everything as it is now, and does so again while somebody looks.
 async function renew() {
+  if (!inside || renewing) return;
   clearTimeout(timer);
-  if (!inside) return;
   if (document.visibilityState === 'visible') {
+    renewing = true;
     const well = await guard(async () => {
       await Promise.all([renewSources(), list.renew(), details.renew(sources.named), ready().then(sources.parts, () => {})]);
-    });
+    }).finally(() => { renewing = false; });
     if (!inside) return;
-    if (well) say($('trouble'), '');
+    if (well && $('trouble').textContent === outage) say($('trouble'), '');
+    outage = well ? '' : $('trouble').textContent;
     $('live').classList.toggle('stale', !well);
-    say($('live'), well ? `As of ${new Date().toLocaleTimeString()}` : `Not renewed since ${new Date().toLocaleTimeString()}`);
+    if (well) renewedAt = new Date();
+    say($('live'), `${well ? 'As of' : 'Not renewed since'} ${renewedAt.toLocaleTimeString()}`);
   }
   timer = setTimeout(renew, every);
 }

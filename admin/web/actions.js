@@ -55,8 +55,8 @@ export async function revokeShown() {
   const handles = list.sessions().filter((s) => s.active).map((s) => s.handle);
   const filter = list.filter();
   const choices = [];
-  if (!list.complete()) choices.push({ name: 'all', text: 'Not only those shown but all that match' });
-  if (list.everything()) choices.push({ name: 'sure', text: 'Yes, everybody who is shown is signed out', required: true });
+  if (!list.complete()) choices.push({ name: 'all', text: `Not only the ${handles.length} shown but all that match` });
+  if (list.everything()) choices.push({ name: 'sure', text: 'Yes, although no search narrows this down', required: true });
   const ticked = await confirm({
     title: `End ${count(handles.length, 'session')}?`, yes: 'End them', choices,
     text: 'They are refused from the next request on, and open connections are closed. Everybody concerned has to sign in again.',

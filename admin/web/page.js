@@ -172,10 +172,11 @@ function begin() {
   void enter();
 }
 
-// keys: "/" goes to the search, Escape closes the details.
+// keys: "/" goes to the search, Escape closes the details. In a search with text the browser takes Escape to empty it.
 function keys(e) {
   if ($('dialog').open || !inside) return;
-  if (e.key === 'Escape' && details.handle() !== null) acts.close();
+  const emptying = document.activeElement === $('search') && $('search').value !== '';
+  if (e.key === 'Escape' && details.handle() !== null && !emptying) acts.close();
   if (e.key === '/' && !/^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName ?? '')) {
     e.preventDefault();
     $('search').focus();

@@ -100,12 +100,13 @@ func (a *API) routes() []route {
 	}
 }
 
-// Handler serves the whole listener: health for anybody, the API for those who may.
+// Handler serves the whole listener: health and the empty page for anybody, the API for those who may.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", a.o.Health.ready)
 	mux.HandleFunc("GET /api/v1/openapi.json", serveOpenAPI)
+	servePage(mux)
 	for _, route := range a.routes() {
 		mux.HandleFunc(route.method+" "+route.path, a.guarded(route))
 	}

@@ -302,10 +302,8 @@ func (p *tapped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // down, no answer and no line of the log holds a token, cookie, password or key.
 func TestRejectSecretsAtTheAdminDoor(t *testing.T) {
 	issuer := newTokenIssuer(t)
-	w := newWorld(t, worldOptions{noStart: true, sources: issuer.source(), admin: tokens(), extra: "session_properties: [theme]\n"})
-	tap := &tapped{Handler: w.provider}
-	w.idp.Config.Handler = tap
-	w.start()
+	tap := &tapped{}
+	w := newWorld(t, worldOptions{tap: tap, sources: issuer.source(), admin: tokens(), extra: "session_properties: [theme]\n"})
 	b, _ := w.login("/")
 	bearer := issuer.token("robot")
 	require.Equal(t, http.StatusOK, w.rawGet("/", "Authorization: Bearer "+bearer+"\r\n").StatusCode)

@@ -86,6 +86,7 @@ type worldOptions struct {
 	admin    string // further settings of the listener for operators, each after a comma
 	logLevel string // "": debug
 	noStart  bool
+	tap      *tapped // between the gateway and the provider
 }
 
 func newWorld(t testing.TB, o worldOptions) *world {
@@ -110,6 +111,10 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	require.NoError(t, err)
 	w.provider = p
 	w.idp.Config.Handler = p
+	if o.tap != nil {
+		o.tap.Handler = p
+		w.idp.Config.Handler = o.tap
+	}
 	w.idp.Start()
 	t.Cleanup(w.idp.Close)
 	if o.routes == "" {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// endTimeout bounds the end of one session, here and at its authority.
-const endTimeout = 30 * time.Second
+// endTimeout bounds the end of one session, here and at its authority, so that there is time left to tell of it.
+const endTimeout = 20 * time.Second
 
 // Ended is what became of one session that was to be ended.
 type Ended struct {

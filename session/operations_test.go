@@ -17,6 +17,7 @@ type lobby struct {
 	scripted
 	mu      sync.Mutex
 	ended   map[string]bool
+	gone    map[string]bool
 	revoked []string
 	touched int
 	props   map[string]string
@@ -37,6 +38,9 @@ func (l *lobby) of(user string) (*Session, error) {
 	}
 	if l.ended[user] {
 		return nil, ErrRejected
+	}
+	if l.gone[user] {
+		return nil, ErrNotFound
 	}
 	return &Session{
 		ID: "id-" + user, Handle: "lobby-" + user, Source: "lobby", SourceSessionID: "sid-" + user, Realm: "/alpha", Active: true, AAL: "aal1",
@@ -295,9 +299,18 @@ func TestOperations_OnForeignSessionsInUse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "192.0.2.7", devices[0].IP)
 
+	require.Equal(t, "192.0.2.7", e.Session.Devices[0].IP, "what was noted here is told with what the authority says")
+
 	f.lobby.ended["bob"] = true
 	_, err = f.ops.Validate(ctx, "lobby-bob")
 	require.ErrorIs(t, err, ErrRejected)
+
+	require.NoError(t, f.visit(t, "eve"))
+	f.lobby.gone = map[string]bool{"eve": true}
+	_, err = f.ops.Validate(ctx, "lobby-eve")
+	require.ErrorIs(t, err, ErrRejected, "an authority that has no such session any more")
+	_, err = f.validator.Validate(ctx, bearer("eve"))
+	require.Error(t, err, "and it is answered from memory no more")
 
 	g := newOffice(t, worldOptions{store: f.store})
 	_, err = g.ops.Properties(ctx, "lobby-bob")

@@ -182,7 +182,9 @@ func (b *pageTab) search(line string) {
 func (b *pageTab) press(inside, text string) {
 	b.t.Helper()
 	found := eval[bool](b, fmt.Sprintf(`(() => { const e = [...document.querySelectorAll(%q + ' button')].find((e) => e.textContent === %q && !e.disabled); e?.click(); return !!e; })()`, inside, text))
-	require.True(b.t, found, "%s has no button %q: %s", inside, text, b.text(inside))
+	if !found {
+		b.t.Fatalf("%s has no button %q: %s", inside, text, b.text(inside))
+	}
 }
 
 // enter opens the page with a token and waits for the table.

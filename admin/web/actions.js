@@ -1,6 +1,6 @@
 // actions.js ends and renews sessions. Nothing ends without a question.
 import { at, call, stream } from './api.js';
-import { confirm, progress } from './dialog.js';
+import { confirm, progress, unsettled } from './dialog.js';
 import { count, nameOf } from './dom.js';
 import { ofUser } from './filter.js';
 import * as list from './list.js';
@@ -19,7 +19,7 @@ export async function revoke(s) {
   const text = `It is refused from the next request on, and open connections are closed. ${nameOf(s)} has to sign in again.`;
   if ((await confirm({ title: `End the session of ${place(s)}?`, text, yes: 'End it' })) === null) return '';
   const ended = await call('DELETE', at(s.handle));
-  const theirs = ended.at_authority && ended.at_authority !== 'ended' ? ` Its authority: ${ended.at_authority}` : '';
+  const theirs = unsettled(ended) ? ` Its authority: ${ended.at_authority}` : '';
   return `The session of ${place(s)} has ended.${theirs}`;
 }
 
@@ -32,10 +32,13 @@ export async function revokeUser(s) {
   const n = found.next ? 'More than ' + count(found.sessions.length, 'session') : count(found.sessions.length, 'session');
   const ticked = await confirm({ title: `End all sessions of ${place(s)}?`, text: `${n} that the gateway knows will end.`, yes: 'End all of them', choices });
   if (ticked === null) return '';
-  const theirs = ticked.includes('authority') ? await atAuthority(s) : '';
+  let theirs = '';
   const ours = await progress({
     title: `Ending the sessions of ${place(s)}`, total: found.next ? 0 : found.sessions.length,
-    work: (told, signal) => stream('/sessions/revoke', { filter }, signal, told),
+    work: async (told, signal) => {
+      await stream('/sessions/revoke', { filter }, signal, told);
+      if (ticked.includes('authority')) theirs = await atAuthority(s);
+    },
   });
   return `${ours} ${theirs}`.trim();
 }

@@ -58,11 +58,14 @@ function note(tally, e) {
     return;
   }
   tally.done++;
-  if (e.at_authority && e.at_authority !== 'ended') {
+  if (unsettled(e)) {
     const reason = e.at_authority.replaceAll(e.handle, '…');
     if (tally.reasons.size < 20 || tally.reasons.has(reason)) tally.reasons.set(reason, (tally.reasons.get(reason) ?? 0) + 1);
   }
 }
+
+// unsettled reports whether the authority of an ended session had something to say but that it ended it, or is asked to.
+export const unsettled = (e) => Boolean(e.at_authority) && !['ended', 'asked'].includes(e.at_authority);
 
 let onCancel = null;
 

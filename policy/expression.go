@@ -125,8 +125,13 @@ func (e *expression) eval(f *facts) (any, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), maxEvaluation)
 	defer cancel()
 	out, _, err := e.program.ContextEval(ctx, f)
+	if ctx.Err() != nil { // "… || true" swallows the error of what was broken off
+		return nil, errTooLong
+	}
 	return out, err
 }
+
+var errTooLong = errors.New("evaluation took too long")
 
 // place says where an evaluation failed. The error's own text may hold values of session and request.
 func (e *expression) place(err error) string {

@@ -46,7 +46,7 @@ type lesser interface {
 
 func fixture(t *testing.T, po peer.Options, change ...func(*Options)) sessiontest.SourceFixture {
 	po.TouchEvery = 10 * time.Second // two looks at once are to give the same session
-	w := newWorld(t, po, append([]func(*Options){withKey(t), func(o *Options) { o.Timeout = 300 * time.Millisecond }}, change...)...)
+	w := newWorld(t, po, append([]func(*Options){withKey(t), func(o *Options) { o.Timeout = 1500 * time.Millisecond }}, change...)...)
 	p := w.peer.Panel()
 	set := func(m panel.Mode) func(*testing.T) { return func(*testing.T) { p.Set(m) } }
 	var id string

@@ -67,6 +67,9 @@ func (w *reply) WriteHeader(status int) {
 		w.cancel(errInformational)
 		return
 	}
+	if status == http.StatusContinue {
+		return // the server sends it when the body is read, which is after the upstream's; a client must not get two
+	}
 	h := w.ResponseWriter.Header()
 	delete(h, "Set-Cookie") // browsers take none from a 1xx reply; ours wait for the final one
 	for _, name := range hopHeaders() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
@@ -110,6 +111,23 @@ func TestExpectContinueWaitsForTheUpstream(t *testing.T) {
 	res, body := c.reply()
 	require.Equal(t, http.StatusOK, res.StatusCode)
 	require.Contains(t, body, `"Body":"hi"`)
+}
+
+// The transport may read the body, for which the server sends the 100, before it passes the upstream's own 100 on.
+func TestContinueIsSentOnce(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := &reply{ResponseWriter: w}
+		out.begin(nil)
+		_, _ = io.ReadAll(r.Body)
+		out.WriteHeader(http.StatusContinue)
+		out.WriteHeader(http.StatusOK)
+	}))
+	defer s.Close()
+	c := dial(t, s.Listener.Addr().String())
+	c.send("POST / HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 2\n\n")
+	require.Equal(t, http.StatusContinue, c.response().StatusCode)
+	c.send("hi")
+	require.Equal(t, http.StatusOK, c.response().StatusCode)
 }
 
 // Requests whose body the upstream does not want must not spoil its connections for those that follow.

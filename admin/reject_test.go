@@ -358,7 +358,7 @@ func TestRejectTokensThatCannotBe(t *testing.T) {
 // TestRejectUnknownRoutes: as a problem, and with the methods there are.
 func TestRejectUnknownRoutes(t *testing.T) {
 	h := newHouse(t)
-	for _, path := range []string{"/", "/api", "/api/v1", "/api/v2/sessions", "/api/v1/sessions/a/b/c", "/debug/pprof/"} {
+	for _, path := range []string{"/api", "/api/v1", "/api/v2/sessions", "/api/v1/sessions/a/b/c", "/debug/pprof/"} {
 		require.Equal(t, "no_route", code(t, h.ask("GET", path, "")), path)
 	}
 	for path, allowed := range map[string]string{"/livez": "GET", "/api/v1/sessions": "GET, POST", "/api/v1/sessions/x": "GET, DELETE", "/api/v1/sessions/x/properties": "GET, PATCH", "/api/v1/introspect": "POST"} {

@@ -41,7 +41,7 @@ lint: ## formatting, vet, staticcheck (documented names included), known vulnera
 fmt: ## format all Go files, a little stricter than gofmt
 	$(TOOL) gofumpt -w $$(git ls-files --cached --others --exclude-standard '*.go')
 
-fuzz: ## run every fuzz target for FUZZTIME (10s) each
+fuzz: ## run every fuzz target for FUZZTIME (10s, or a count such as 1000x) each
 	@go test -list '^Fuzz' $(PKG) \
 	  | awk '/^Fuzz/{f[++n]=$$1} /^ok/{for(i=1;i<=n;i++) print $$2, f[i]; n=0}' \
 	  | while read -r pkg target; do \

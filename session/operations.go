@@ -219,7 +219,7 @@ func (o *Operations) prolong(ctx context.Context, e Entry) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	o.o.Validator.Replace(now)
+	o.o.Validator.Renewed(now)
 	e.Session = seenAs(now, e.Session)
 	return e, nil
 }

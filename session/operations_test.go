@@ -353,6 +353,7 @@ func TestOperations_ProlongForeignSessions(t *testing.T) {
 			require.NoError(t, f.visit(t, "bob"))
 			p := &prolonging{lobby: f.lobby, until: time.Now().Add(5 * time.Hour)}
 			f.ops.sources["lobby"] = p
+			f.validator.o.Tally = NewTally(nil)
 			if !idle {
 				f.ops.sources["lobby"] = extending{p}
 			}
@@ -367,6 +368,11 @@ func TestOperations_ProlongForeignSessions(t *testing.T) {
 					require.Equal(t, !idle, s.ExpiresAt.Equal(p.until))
 				}
 			}
+			var refreshes int
+			for _, m := range f.validator.o.Tally.Minutes() {
+				refreshes += int(m.Refreshes)
+			}
+			require.Equal(t, 2, refreshes, "and that is counted")
 			for _, class := range []error{ErrUnsupported, ErrUnavailable, ErrRejected} {
 				p.err = fmt.Errorf("the reason: %w", class)
 				_, err := f.ops.Refresh(t.Context(), "lobby-bob")

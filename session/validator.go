@@ -378,10 +378,11 @@ func (v *Validator) Remembered(s *Session) (*Session, bool) {
 	return v.answers.find(func(e *entry) bool { return nameOf(e.session) == name && now < e.dropAt && now >= e.notBefore })
 }
 
-// Replace has s stand in for what is remembered of its session by the same credential: somebody had it renewed apart from
-// requests.
-func (v *Validator) Replace(s *Session) {
+// Renewed takes note that s was renewed apart from requests: it is counted, and stands in for what is remembered of its
+// session by the same credential.
+func (v *Validator) Renewed(s *Session) {
 	name, now := nameOf(s), v.o.Now().UnixNano()
+	v.o.Tally.Add(Refreshes)
 	v.answers.replaceAll(now, func(e *entry) *entry {
 		if nameOf(e.session) != name || !e.session.Tokens.Access.Equal(s.Tokens.Access) || v.ended.has(s) {
 			return nil

@@ -82,15 +82,15 @@ func openKratosMatrix(t *testing.T) *matrixWorld {
 	t.Cleanup(p.Stop)
 	w.start()
 	list := func() []kratospeer.Session {
-		all, err := p.Sessions(t.Context(), "alice")
-		require.NoError(t, err)
+		all, err := p.Sessions(w.t.Context(), "alice")
+		require.NoError(w.t, err)
 		return all
 	}
 	ids := map[string]string{}
 	w.begin = func() string {
 		before := list()
-		token, err := p.Login(t.Context(), "alice", "wonderland")
-		require.NoError(t, err)
+		token, err := p.Login(w.t.Context(), "alice", "wonderland")
+		require.NoError(w.t, err)
 		for _, s := range list() {
 			if !slices.ContainsFunc(before, func(b kratospeer.Session) bool { return b.ID == s.ID }) {
 				ids[token] = s.ID
@@ -100,8 +100,8 @@ func openKratosMatrix(t *testing.T) *matrixWorld {
 	}
 	w.show = func(token string) []string { return []string{"X-Session-Token", token} }
 	end := func(token string) time.Time {
-		s, err := p.Session(t.Context(), ids[token])
-		require.NoError(t, err)
+		s, err := p.Session(w.t.Context(), ids[token])
+		require.NoError(w.t, err)
 		return s.ExpiresAt
 	}
 	w.alive = func(token string) bool {
@@ -111,11 +111,11 @@ func openKratosMatrix(t *testing.T) *matrixWorld {
 		h := w.make(false)
 		before := end(h.credential)
 		act(h)
-		require.True(t, end(h.credential).After(before), "Kratos has moved the end")
+		require.True(w.t, end(h.credential).After(before), "Kratos has moved the end")
 	}
 	w.login = func() *http.Client { // Kratos has the pages people log in at: ours are made of a token
-		made, err := w.operator().Create(t.Context(), admin.Creation{Source: "ory", Token: w.begin(), IP: "127.0.0.1", UserAgent: "matrix"})
-		require.NoError(t, err)
+		made, err := w.operator().Create(w.t.Context(), admin.Creation{Source: "ory", Token: w.begin(), IP: "127.0.0.1", UserAgent: "matrix"})
+		require.NoError(w.t, err)
 		return w.withCookie(made.Cookie)
 	}
 	w.theirsStays, w.endKnown, w.template = true, true, "gateway"
@@ -123,7 +123,7 @@ func openKratosMatrix(t *testing.T) *matrixWorld {
 	w.living = func() int { return len(list()) }
 	w.endAll = func() {
 		for _, s := range list() {
-			require.NoError(t, p.Revoke(t.Context(), s.ID))
+			require.NoError(w.t, p.Revoke(w.t.Context(), s.ID))
 		}
 	}
 	w.asked = func() int { return p.Panel().Asked() + p.AdminPanel().Asked() }
@@ -137,7 +137,7 @@ func openPingAMMatrix(t *testing.T) *matrixWorld {
 	w := newMatrixWorld(t, "pingam", "am", fmt.Sprintf("  - {name: am, pingam: {url: %q, password_login: true, timeout: 5s%s}}\n", servePeer(t, p)+"/am", amAdministrator))
 	w.begin = func() string {
 		token, err := p.Login("alice", "")
-		require.NoError(t, err)
+		require.NoError(w.t, err)
 		return token
 	}
 	w.show = func(token string) []string { return []string{amCookie, token} }
@@ -148,7 +148,7 @@ func openPingAMMatrix(t *testing.T) *matrixWorld {
 		p.Panel().Advance(10 * time.Minute)
 		act(w.find(h))
 		p.Panel().Advance(25 * time.Minute)
-		require.True(t, w.alive(h.credential), "not used for 35 minutes, had its idle clock not begun anew")
+		require.True(w.t, w.alive(h.credential), "not used for 35 minutes, had its idle clock not begun anew")
 		p.Panel().Advance(-25 * time.Minute)
 	}
 	w.touches = w.prolongs
@@ -179,7 +179,7 @@ func openVSphereMatrix(t *testing.T) *matrixWorld {
 		h := w.make(false)
 		before := p.Accessed(h.credential)
 		act(h)
-		require.True(t, p.Accessed(h.credential).After(before), "the vCenter has seen it used")
+		require.True(w.t, p.Accessed(h.credential).After(before), "the vCenter has seen it used")
 	}
 	w.login = w.form(vcenterUser, vcenterPassword)
 	w.renewed = p.Logins
@@ -228,7 +228,7 @@ func openPowershipMatrix(t *testing.T) *matrixWorld {
 	w := newMatrixWorld(t, "powership", "accounts", fmt.Sprintf("  - {name: accounts, powership: {bridge: {url: %q, token: %s, timeout: 5s}}}\n", servePeer(t, p), gatewayToken))
 	w.begin = func() string {
 		token, err := p.Login("alice", "127.0.0.1", powershipAgent)
-		require.NoError(t, err)
+		require.NoError(w.t, err)
 		return token
 	}
 	w.show = func(token string) []string {

@@ -82,7 +82,7 @@ const (
 
 // matrixExceptions are what a kind has the power for and does not do, by kind, side and operation.
 func matrixExceptions() map[string]string {
-	const noList = "The CIS session service of a vCenter knows the session that asks and no other."
+	const noList = "The session service of a vCenter knows the session that asks and no other: it neither lists nor ends those of a user."
 	return map[string]string{
 		"kratos own refresh":               nothingToExchange,
 		"pingam own refresh":               nothingToExchange,
@@ -91,8 +91,8 @@ func matrixExceptions() map[string]string {
 		"vsphere foreign extend":           "A vCenter prolongs no session; one made with a renewable token (login saml, certificate_file) can be replaced.",
 		"secretserver foreign refresh":     "A session of type ExternalToken has no refresh token.",
 		"secretserver foreign extend":      "A session of type ExternalToken has no refresh token.",
-		"powership foreign refresh":        "The session has no token that could be exchanged.",
-		"powership foreign extend":         "The session has no token that could be exchanged.",
+		"powership foreign refresh":        "The client of this session has its token exchanged by using it; the gateway exchanges those of sessions that began with its form.",
+		"powership foreign extend":         "The client of this session has its token exchanged by using it; the gateway exchanges those of sessions that began with its form.",
 		"powership foreign properties set": noMethod,
 	}
 }

@@ -131,7 +131,7 @@ func (a *API) tokenize(w http.ResponseWriter, r *http.Request) {
 func (a *API) tokenizeHere(ctx context.Context, handle, template string) (session.Secret, time.Time, error) {
 	e, err := a.o.Operations.Validate(ctx, handle)
 	if err != nil {
-		return session.Secret{}, time.Time{}, err
+		return session.Secret{}, time.Time{}, fmt.Errorf("a token is made of a session whose authority has just said that it holds: %w", err)
 	}
 	return a.o.Tokenize(e.Session, template)
 }

@@ -52,7 +52,7 @@ func TestPageBrowser_FindLookRevoke(t *testing.T) {
 	shown := b.text("#details")
 	for _, want := range []string{
 		"Active · session of ours", "u-alice", "alice@example.com (verified)", "Alice Liddell", "staff, readers", "pwd", "aal1", alice,
-		"Firefox on Linux, 192.0.2.10", "59 min left; its token holds.", "Ends when idle", "Claims", "End at its authority", "corp (oidc) makes none",
+		"Firefox on Linux, 192.0.2.10", "59 min left; its token holds.", "Ends when idle", "Claims", "End at its authority", "by the gateway, for an audience of admin.token_audiences",
 	} {
 		require.Contains(t, shown, want)
 	}

@@ -247,24 +247,63 @@ func TestAdminMakesAssertions(t *testing.T) {
 	require.ErrorContains(t, err, "admin.token_audiences")
 }
 
-// TestAdminStats: what happens at the gate is counted.
+// TestAdminStats: what happens at the gate is counted, each thing once and nothing else.
 func TestAdminStats(t *testing.T) {
-	w := newWorld(t, worldOptions{admin: tokens()})
-	b, _ := w.login("/")
-	require.Equal(t, http.StatusForbidden, w.get(b, "/admin").StatusCode)
-	require.Equal(t, http.StatusFound, w.get(w.browser(), "/").StatusCode, "asked to log in: no denial")
+	const logins, views, refreshes, forbidden, forged, asked = 3, 4, 2, 2, 3, 5
+	w := newWorld(t, worldOptions{admin: tokens(), tokenTTL: time.Hour})
+	c := w.operator()
+	var browsers []*http.Client
+	for range logins { // the request a login comes back to is asked about: nothing is remembered yet
+		b, _ := w.login("/")
+		browsers = append(browsers, b)
+	}
+	for _, e := range w.listed(c, "true")[:refreshes] {
+		_, err := c.Refresh(t.Context(), e.Handle)
+		require.NoError(t, err)
+	}
+	for _, b := range browsers {
+		for range views {
+			require.Equal(t, http.StatusOK, w.get(b, "/x").StatusCode)
+		}
+	}
+	for range forbidden {
+		require.Equal(t, http.StatusForbidden, w.get(browsers[0], "/admin").StatusCode)
+	}
+	for range forged { // nobody knows it, and from the second time on that is remembered
+		require.Equal(t, http.StatusUnauthorized, w.rawGet("/", "Cookie: sessionward=forged\r\nAccept: application/json\r\n").StatusCode)
+	}
+	for range asked { // to log in: no credential, no denial
+		require.Equal(t, http.StatusFound, w.get(w.browser(), "/").StatusCode)
+	}
+	require.Equal(t, http.StatusOK, w.get(w.browser(), "/public").StatusCode)
+
 	_, body := w.ask("GET", "/api/v1/stats", readToken, "")
 	var s admin.Stats
 	require.NoError(t, json.Unmarshal([]byte(body), &s), body)
-	require.Equal(t, 1, s.Sessions.Own)
-	require.Equal(t, map[string]int{"corp": 1}, s.Sessions.Sources)
+	require.Equal(t, logins, s.Sessions.Own)
+	require.Zero(t, s.Sessions.Foreign)
+	require.True(t, s.Sessions.Complete)
+	require.Equal(t, map[string]int{"corp": logins}, s.Sessions.Sources)
+	require.Len(t, s.Minutes, 60)
 	var sum session.Minute
 	for _, m := range s.Minutes {
-		sum.Logins, sum.Denials, sum.Hits, sum.Misses = sum.Logins+m.Logins, sum.Denials+m.Denials, sum.Hits+m.Hits, sum.Misses+m.Misses
+		sum.Logins, sum.Refreshes, sum.Denials, sum.Hits, sum.Misses = sum.Logins+m.Logins, sum.Refreshes+m.Refreshes, sum.Denials+m.Denials, sum.Hits+m.Hits, sum.Misses+m.Misses
 	}
-	require.EqualValues(t, 1, sum.Logins)
-	require.EqualValues(t, 1, sum.Denials)
-	require.Positive(t, sum.Hits+sum.Misses)
+	require.EqualValues(t, logins, sum.Logins)
+	require.EqualValues(t, refreshes, sum.Refreshes)
+	require.EqualValues(t, forbidden+forged, sum.Denials)
+	require.EqualValues(t, logins*views+forbidden+forged-1, sum.Hits)
+	require.EqualValues(t, logins+1, sum.Misses)
+	require.Equal(t, logins, w.provider.TokenCalls("authorization_code"), "as the provider counts")
+	require.Equal(t, refreshes, w.provider.TokenCalls("refresh_token"))
+}
+
+// listed are the sessions a filter chooses.
+func (w *world) listed(c *admin.Client, filter string) []admin.Entry {
+	w.t.Helper()
+	list, err := c.List(w.t.Context(), filter, "", 0)
+	require.NoError(w.t, err)
+	return list.Sessions
 }
 
 // tapped keeps what the provider answers at its token endpoint.

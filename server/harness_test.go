@@ -76,6 +76,7 @@ type world struct {
 	config   string
 	gateway  *gateway
 	output   *safeBuffer // of all gateways that ran in this world
+	talks    bool        // the gateway says where it listens for operators
 }
 
 type worldOptions struct {
@@ -97,7 +98,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	if o.logLevel == "" {
 		o.logLevel = "debug"
 	}
-	w := &world{t: t, dir: t.TempDir(), output: &safeBuffer{}, app: newApplication(t), idp: httptest.NewUnstartedServer(nil)}
+	w := &world{t: t, talks: o.logLevel == "debug" || o.logLevel == "info", dir: t.TempDir(), output: &safeBuffer{}, app: newApplication(t), idp: httptest.NewUnstartedServer(nil)}
 	w.addr = freeAddr(t) // last: nobody here takes it in between
 	w.url = "http://" + w.addr
 	issuer := "http://" + w.idp.Listener.Addr().String()
@@ -173,6 +174,7 @@ type gateway struct {
 // start runs the binary and returns when it answers.
 func (w *world) start() {
 	w.t.Helper()
+	before := len(w.output.String())
 	w.gateway = w.launch()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -181,7 +183,9 @@ func (w *world) start() {
 			_ = res.Body.Close()
 		}
 		if err == nil && res.StatusCode == http.StatusOK {
-			w.admin = w.adminURL()
+			w.admin = w.adminURL(before)
+		}
+		if err == nil && res.StatusCode == http.StatusOK && (w.admin != "" || !w.talks) { // its lines come through a pipe
 			return
 		}
 		select {
@@ -195,13 +199,13 @@ func (w *world) start() {
 	}
 }
 
-// adminURL is where the gateway that was started last says it listens for operators; "" when it does not say.
-func (w *world) adminURL() string {
-	said := regexp.MustCompile(`"listening for operators","address":"([^"]+)"`).FindAllStringSubmatch(w.output.String(), -1)
+// adminURL is where the gateway whose output begins at from says it listens for operators; "" when it does not say.
+func (w *world) adminURL(from int) string {
+	said := regexp.MustCompile(`"listening for operators","address":"([^"]+)"`).FindStringSubmatch(w.output.String()[from:])
 	if said == nil {
 		return ""
 	}
-	return "http://" + said[len(said)-1][1]
+	return "http://" + said[1]
 }
 
 func (w *world) launch() *gateway {

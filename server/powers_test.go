@@ -53,6 +53,7 @@ func powers() []power {
 		powerOf[session.AssertionLogin]("log in with a SAML assertion"),
 		powerOf[session.Refresher]("renew a session or its tokens"),
 		powerOf[session.Renewer]("renew sessions it recognised, in the background"),
+		powerOf[session.Extender]("move the end of a session it recognised, at once"),
 		powerOf[session.Toucher]("write down that a session is in use"),
 		powerOf[session.Keeper]("look at a session without using it"),
 		powerOf[session.Verifier]("stand by a session of ours, asked again and again"),

@@ -29,13 +29,19 @@ func kratosWorld(t *testing.T, o peer.Options, settings, cache string) (*world, 
 `, o.Listen, o.AdminListen, settings), extra: "cache: {fresh_for: 1s, stale_for: -1s, rejected_for: 1s" + cache + "}\n"})
 	o.ReturnURLs = []string{w.url}
 	p, err := peer.Start(t.Context(), o)
+	skipWithoutKratos(t, err)
+	t.Cleanup(p.Stop)
+	w.start()
+	return w, p
+}
+
+// skipWithoutKratos skips, and says so, where there is no Kratos; every other error is one.
+func skipWithoutKratos(t *testing.T, err error) {
+	t.Helper()
 	if errors.Is(err, peer.ErrNotBuilt) {
 		t.Skip("SKIPPED: " + err.Error())
 	}
 	require.NoError(t, err)
-	t.Cleanup(p.Stop)
-	w.start()
-	return w, p
 }
 
 // walk opens path as a browser without a session and returns the page of Kratos' it arrives at.

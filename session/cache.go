@@ -130,6 +130,26 @@ func (c *cache) replace(k *cacheKey, old, e *entry, now int64) {
 	sh.evict(c.maxEntries, c.maxBytes, now)
 }
 
+// replaceAll puts what f makes of an entry in its place; nil leaves it. It looks at all of them.
+func (c *cache) replaceAll(now int64, f func(e *entry) *entry) {
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		for _, key := range sh.queue {
+			old := sh.peek(key)
+			if old == nil {
+				continue
+			}
+			if e := f(old); e != nil {
+				sh.bytes += int64(e.size) - int64(old.size)
+				sh.items.SetDefault(key, e)
+			}
+		}
+		sh.evict(c.maxEntries, c.maxBytes, now)
+		sh.mu.Unlock()
+	}
+}
+
 // find returns the session of the first entry that f holds for. It looks at all of them.
 func (c *cache) find(f func(e *entry) bool) (*Session, bool) {
 	for i := range c.shards {

@@ -177,25 +177,51 @@ func (o *Operations) TTL(ctx context.Context, handle string, within time.Duratio
 	return l, nil
 }
 
-// Refresh renews the session's tokens at its authority, or has the authority prolong it. Whoever else renews it at the
-// same time shares the answer.
+// Refresh renews the session's tokens at its authority, or has the authority prolong it. Whoever else renews one of ours at
+// the same time shares the answer.
 func (o *Operations) Refresh(ctx context.Context, handle string) (Entry, error) {
 	e, err := o.live(ctx, handle)
 	if err != nil {
 		return Entry{}, err
 	}
-	var r Renewer = o.o.Manager
 	if e.Foreign {
-		var ok bool
-		if r, ok = o.sources[e.Session.Source].(Renewer); !ok {
-			return Entry{}, o.lacks(e.Session, "renew or prolong a session")
-		}
-	} else if _, ok := o.sources[e.Session.Source].(Refresher); !ok || !e.Session.Tokens.Renewable() {
+		return o.prolong(ctx, e)
+	}
+	if _, ok := o.sources[e.Session.Source].(Refresher); !ok || !e.Session.Tokens.Renewable() {
 		return Entry{}, o.lacks(e.Session, "renew this session: it has nothing that could be exchanged")
 	}
-	now, err := o.o.Validator.Renew(ctx, r, e.Session)
+	now, err := o.o.Validator.Renew(ctx, o.o.Manager, e.Session)
 	e.Session = seenAs(now, e.Session)
 	return e, err
+}
+
+// prolong has the authority of a foreign session prolong it, now: a Refresher alone may wait until that is due.
+func (o *Operations) prolong(ctx context.Context, e Entry) (Entry, error) {
+	var now *Session
+	var err error
+	switch src := o.sources[e.Session.Source].(type) {
+	case Extender:
+		now, err = src.Extend(ctx, e.Session)
+	case Refresher:
+		now, err = src.Refresh(ctx, e.Session)
+	default:
+		return Entry{}, o.lacks(e.Session, "renew or prolong a session")
+	}
+	switch {
+	case err == nil && now == nil:
+		err = fmt.Errorf("source %q: answer without a session: %w", e.Session.Source, ErrUnavailable)
+	case err != nil && !hasNone(err):
+		err = answerOf(err)
+	}
+	if errors.Is(err, ErrRejected) {
+		o.o.Validator.End(e.Session)
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	o.o.Validator.Renewed(now)
+	e.Session = seenAs(now, e.Session)
+	return e, nil
 }
 
 // Extend has the authority move the end of the session. That of sessions of ours never moves: they are renewed or touched.
@@ -235,6 +261,9 @@ func (o *Operations) Properties(ctx context.Context, handle string) (map[string]
 		return all, nil
 	}
 	theirs, err := r.ReadProperties(ctx, e.Session)
+	if hasNone(err) {
+		return all, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +279,10 @@ func (o *Operations) UpdateProperties(ctx context.Context, handle string, change
 		return nil, err
 	}
 	if u, ok := o.sources[e.Session.Source].(PropertyUpdater); ok {
-		return u.UpdateProperties(ctx, e.Session, changes)
+		all, err := u.UpdateProperties(ctx, e.Session, changes)
+		if e.Foreign || !hasNone(err) {
+			return all, err
+		}
 	}
 	if e.Foreign {
 		return nil, o.lacks(e.Session, "change properties of a session")
@@ -265,6 +297,11 @@ func (o *Operations) UpdateProperties(ctx context.Context, handle string, change
 		return nil, err
 	}
 	return maps.Clone(s.Properties), nil
+}
+
+// hasNone reports whether an authority said that it has no such thing for this session.
+func hasNone(err error) bool {
+	return errors.Is(err, ErrUnsupported) && !errors.Is(err, ErrUnavailable)
 }
 
 // Tokenize has the authority make a signed JWT of the session from one of its templates.

@@ -22,6 +22,8 @@ type lobby struct {
 	touched int
 	props   map[string]string
 	fail    error
+
+	propsFail error
 }
 
 func newLobby() *lobby {
@@ -79,10 +81,13 @@ func (l *lobby) RevokeIDs(_ context.Context, ids ...string) (map[string]bool, er
 }
 
 func (l *lobby) ReadProperties(context.Context, *Session) (map[string]string, error) {
-	return l.props, nil
+	return l.props, l.propsFail
 }
 
 func (l *lobby) UpdateProperties(_ context.Context, _ *Session, changes map[string]string) (map[string]string, error) {
+	if l.propsFail != nil {
+		return nil, l.propsFail
+	}
 	for k, v := range changes {
 		l.props[k] = v
 	}
@@ -316,6 +321,91 @@ func TestOperations_OnForeignSessionsInUse(t *testing.T) {
 	_, err = g.ops.Properties(ctx, "lobby-bob")
 	require.ErrorIs(t, err, ErrUnsupported, "not in use here: no credential is kept")
 	require.ErrorContains(t, err, "keeps no credential")
+}
+
+// prolonging is a lobby that prolongs sessions: by the way where extend is nil, and at once where it is not.
+type prolonging struct {
+	*lobby
+	err   error
+	until time.Time
+}
+
+func (p *prolonging) Refresh(_ context.Context, s *Session) (*Session, error) {
+	n := s.Clone()
+	n.IdleExpiresAt = p.until
+	return n, p.err
+}
+
+type extending struct{ *prolonging }
+
+func (p extending) Extend(_ context.Context, s *Session) (*Session, error) {
+	n := s.Clone()
+	n.ExpiresAt = p.until
+	return n, p.err
+}
+
+// TestOperations_ProlongForeignSessions: every power to prolong is used, the more definite one first; what is remembered of
+// the session is what it is then, and a no of the authority's ends it here.
+func TestOperations_ProlongForeignSessions(t *testing.T) {
+	for name, idle := range map[string]bool{"refresher": true, "extender": false} {
+		t.Run(name, func(t *testing.T) {
+			f := newOffice(t, worldOptions{})
+			require.NoError(t, f.visit(t, "bob"))
+			p := &prolonging{lobby: f.lobby, until: time.Now().Add(5 * time.Hour)}
+			f.ops.sources["lobby"] = p
+			f.validator.o.Tally = NewTally(nil)
+			if !idle {
+				f.ops.sources["lobby"] = extending{p}
+			}
+			for _, prolong := range []func(context.Context, string) (Entry, error){f.ops.Refresh, f.ops.Extend} {
+				p.until = p.until.Add(time.Hour)
+				e, err := prolong(t.Context(), "lobby-bob")
+				require.NoError(t, err)
+				a, err := f.validator.Validate(t.Context(), bearer("bob"))
+				require.NoError(t, err)
+				for _, s := range []*Session{e.Session, a.Session} {
+					require.Equal(t, idle, s.IdleExpiresAt.Equal(p.until), "one of the two was asked")
+					require.Equal(t, !idle, s.ExpiresAt.Equal(p.until))
+				}
+			}
+			var refreshes int
+			for _, m := range f.validator.o.Tally.Minutes() {
+				refreshes += int(m.Refreshes)
+			}
+			require.Equal(t, 2, refreshes, "and that is counted")
+			for _, class := range []error{ErrUnsupported, ErrUnavailable, ErrRejected} {
+				p.err = fmt.Errorf("the reason: %w", class)
+				_, err := f.ops.Refresh(t.Context(), "lobby-bob")
+				require.ErrorIs(t, err, class)
+				require.ErrorContains(t, err, "the reason")
+				_, err = f.validator.Validate(t.Context(), bearer("bob"))
+				require.Equal(t, class == ErrRejected, err != nil, "%v: only its own no ends a session: %v", class, err)
+			}
+		})
+	}
+}
+
+// TestOperations_PropertiesKeptHere: where an authority keeps none of a session of ours, those kept here are all there are.
+func TestOperations_PropertiesKeptHere(t *testing.T) {
+	f := newOffice(t, worldOptions{})
+	made, _, err := f.ops.Create(t.Context(), "lobby", Proof{Username: "bob", Password: NewSecret("pw")}, Device{})
+	require.NoError(t, err)
+	f.lobby.propsFail = fmt.Errorf("no such method: %w", ErrUnsupported)
+	all, err := f.ops.UpdateProperties(t.Context(), made.Handle, map[string]string{"theme": "dark"})
+	require.NoError(t, err)
+	require.Equal(t, "dark", all["theme"])
+	all, err = f.ops.Properties(t.Context(), made.Handle)
+	require.NoError(t, err)
+	require.Equal(t, "dark", all["theme"])
+	_, err = f.ops.UpdateProperties(t.Context(), made.Handle, map[string]string{"admin": "yes"})
+	require.ErrorIs(t, err, ErrInsufficient, "the list of names that may be changed holds")
+
+	require.NoError(t, f.visit(t, "eve"))
+	_, err = f.ops.UpdateProperties(t.Context(), "lobby-eve", map[string]string{"theme": "dark"})
+	require.ErrorIs(t, err, ErrUnsupported, "of a foreign session nothing is kept here")
+	f.lobby.propsFail = fmt.Errorf("down: %w", ErrUnavailable)
+	_, err = f.ops.UpdateProperties(t.Context(), made.Handle, map[string]string{"theme": "light"})
+	require.ErrorIs(t, err, ErrUnavailable, "not known is not none")
 }
 
 func TestOperations_OnSessionsOfOurs(t *testing.T) {

@@ -75,6 +75,13 @@ type Tokenizer interface {
 	Tokenize(ctx context.Context, s *Session, template string) (Secret, time.Time, error)
 }
 
+// Extender moves the end of sessions it resolved.
+type Extender interface {
+	Resolver
+	// Extend has the authority move the end of s now, however far away that is, and returns s as it is then.
+	Extend(ctx context.Context, s *Session) (*Session, error)
+}
+
 // PropertyReader reads the properties the authority keeps with a session.
 type PropertyReader interface {
 	Source
@@ -120,6 +127,7 @@ func Powers(src Source) []string {
 		{"verify", is[Verifier](src)},
 		{"check_token", is[TokenChecker](src)},
 		{"refresh", is[Refresher](src)},
+		{"extend", is[Extender](src)},
 		{"revoke", is[Revoker](src)},
 		{"revoke_ids", is[IDRevoker](src)},
 		{"revoke_own", is[OwnRevoker](src)},

@@ -378,6 +378,19 @@ func (v *Validator) Remembered(s *Session) (*Session, bool) {
 	return v.answers.find(func(e *entry) bool { return nameOf(e.session) == name && now < e.dropAt && now >= e.notBefore })
 }
 
+// Renewed takes note that s was renewed apart from requests: it is counted, and stands in for what is remembered of its
+// session by the same credential.
+func (v *Validator) Renewed(s *Session) {
+	name, now := nameOf(s), v.o.Now().UnixNano()
+	v.o.Tally.Add(Refreshes)
+	v.answers.replaceAll(now, func(e *entry) *entry {
+		if nameOf(e.session) != name || !e.session.Tokens.Access.Equal(s.Tokens.Access) || v.ended.has(s) {
+			return nil
+		}
+		return v.newEntry(e.resolver, s, now)
+	})
+}
+
 // Renew has s renewed by r, which vouches for it, and waits for that. It shares the answer with whoever else has s renewed
 // at the same time; after a failure it answers with that failure until the session is to be tried again.
 func (v *Validator) Renew(ctx context.Context, r Renewer, s *Session) (*Session, error) {

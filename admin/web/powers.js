@@ -16,7 +16,7 @@ export function operationsOn(session, source) {
     ['Ask whether it holds', ...(ours ? [true, has('verify') ? `asked of ${kind}` : 'answered here'] : theirs(['look'], `asked of ${kind} while it is in use`, `${kind} cannot say without using it`))],
     ['Read properties', ...(ours && !has('read_properties') ? [true, 'those kept here'] : theirs(['read_properties'], `those ${kind} keeps`, `${kind} keeps none that could be read`))],
     ['Change properties', ...(ours && !has('update_properties') ? [true, 'those whose names the configuration allows'] : theirs(['update_properties'], `at ${kind}`, `${kind} has no call for it`))],
-    ['Make a token of it', ...theirs(['tokenize'], `by a template of ${kind}`, `${kind} makes none`)],
+    ['Make a token of it', ...(has('tokenize') || !(ours || has('look')) ? theirs(['tokenize'], `by a template of ${kind}`, `${kind} cannot say without using it that it holds`) : [true, 'by the gateway, for an audience of admin.token_audiences'])],
     ['End all of this user at the authority', ...theirs(['revoke_user'], 'those the gateway has never seen as well', `${kind} has no call for it`)],
   ].map(([what, can, why]) => ({ what, can, why }));
 }

@@ -62,14 +62,39 @@ func (s *Source) Refresh(ctx context.Context, held *session.Session) (_ *session
 	if at.IsZero() || s.public.Now().Before(at) || before.ExpiresAt.After(held.ExpiresAt) {
 		return before, nil
 	}
-	if err := s.extend(ctx, before.SourceSessionID); err != nil {
-		return nil, err
-	}
-	after, err := s.whoami(ctx, proofOf(held))
+	after, err := s.extendNow(ctx, before, held)
 	if err != nil {
 		return nil, err
 	}
 	return after, s.extended(before, after)
+}
+
+// Extend implements session.Extender. session.ErrUnavailable when it was too early for Kratos
+// (session.earliest_possible_extend).
+func (s *Source) Extend(ctx context.Context, held *session.Session) (_ *session.Session, err error) {
+	defer authority.Wrap(&err, "kratos "+s.name, "extend")
+	if !s.made(held) {
+		return nil, notMade()
+	}
+	before, err := s.whoami(ctx, proofOf(held))
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.extendNow(ctx, before, held)
+	if err == nil && !after.ExpiresAt.After(before.ExpiresAt) {
+		return nil, errTooEarly
+	}
+	return after, err
+}
+
+var errTooEarly = authority.Unavailable("Kratos left the end where it is: it extends sessions only within session.earliest_possible_extend")
+
+// extendNow has the session, which is as before, extended.
+func (s *Source) extendNow(ctx context.Context, before, held *session.Session) (*session.Session, error) {
+	if err := s.extend(ctx, before.SourceSessionID); err != nil {
+		return nil, err
+	}
+	return s.whoami(ctx, proofOf(held))
 }
 
 // extended judges an attempt by what it did. Kratos answers 200 as well when it finds it too early and changes nothing;
@@ -104,4 +129,7 @@ func (s *Source) extend(ctx context.Context, kratosID string) error {
 // notMade is for a session that is not of this source.
 func notMade() error { return authority.Unsupported("the session was not resolved by this source") }
 
-var _ session.Renewer = (*Source)(nil)
+var (
+	_ session.Renewer  = (*Source)(nil)
+	_ session.Extender = (*Source)(nil)
+)

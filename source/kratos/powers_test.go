@@ -105,6 +105,37 @@ func TestExtend_OnlyWhenDueAndOnce(t *testing.T) {
 	require.Equal(t, 1, p.AdminPanel().Asked())
 }
 
+// TestExtend_WhenToldTo: an operator's word needs no setting and waits for nothing; what Kratos will not do is said.
+func TestExtend_WhenToldTo(t *testing.T) {
+	p := startPeer(t, peer.Options{Lifespan: time.Hour, ExtendUntil: time.Minute})
+	s := sourceOf(t, p, nil)
+	held := resolve(t, s, login(t, p, "alice", "wonderland"))
+	_, err := s.Extend(t.Context(), held)
+	require.ErrorIs(t, err, session.ErrUnavailable)
+	require.ErrorContains(t, err, "earliest_possible_extend")
+
+	p = startPeer(t, peer.Options{Lifespan: time.Hour})
+	s = sourceOf(t, p, nil)
+	held = resolve(t, s, login(t, p, "alice", "wonderland"))
+	next, err := s.Extend(t.Context(), held)
+	require.NoError(t, err)
+	require.True(t, next.ExpiresAt.After(held.ExpiresAt))
+	again, err := s.Extend(t.Context(), next)
+	require.NoError(t, err)
+	require.True(t, again.ExpiresAt.After(next.ExpiresAt), "each time")
+	there, err := p.Session(t.Context(), held.SourceSessionID)
+	require.NoError(t, err)
+	require.True(t, there.ExpiresAt.Equal(again.ExpiresAt))
+
+	sessions, err := p.Sessions(t.Context(), "alice")
+	require.NoError(t, err)
+	require.NoError(t, p.Revoke(t.Context(), sessions[0].ID))
+	_, err = s.Extend(t.Context(), again)
+	require.ErrorIs(t, err, session.ErrRejected, "what has ended is not brought back")
+	_, err = sourceOf(t, p, func(o *Options) { o.AdminURL = "" }).Extend(t.Context(), resolve(t, s, login(t, p, "alice", "wonderland")))
+	require.ErrorIs(t, err, session.ErrUnsupported, "administrators alone can")
+}
+
 // TestExtend_NotTwiceByTwoGateways: what another has extended meanwhile is left alone.
 func TestExtend_NotTwiceByTwoGateways(t *testing.T) {
 	p := startPeer(t, peer.Options{Lifespan: time.Hour})

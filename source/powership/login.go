@@ -62,7 +62,7 @@ func (s *Source) Refresh(ctx context.Context, known *session.Session) (_ *sessio
 	from := connectionOf(known)
 	r := &Request{AuthToken: known.Tokens.Refresh, RequestIP: from.IP, UserAgent: from.UserAgent}
 	if r.AuthToken.Empty() {
-		return nil, authority.Unsupported("the session has no token that could be exchanged")
+		return nil, authority.Unsupported("the client of this session has its token exchanged by using it; the gateway exchanges those of sessions that began with its form")
 	}
 	result, err := s.RefreshTokens(ctx, r)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // noList says why sessions of others cannot be reached: SessionManager of the SOAP API lists SOAP sessions, whose keys are
 // not the ids of this API.
-const noList = "the CIS session service of a vCenter knows the session that asks and no other"
+const noList = "the session service of a vCenter knows the session that asks and no other: it neither lists nor ends those of a user"
 
 // List implements session.Lister: always session.ErrUnsupported.
 func (s *Source) List(context.Context, session.Query) iter.Seq2[*session.Session, error] {

@@ -11,7 +11,7 @@ import (
 // a write to an index for every session that begins or ends, so there is none for what is rarely asked.
 func termHandle(handle string) string           { return "handle:" + handle }
 func termUser(source, subject string) string    { return "user:" + source + "\x00" + subject }
-func termName(username string) string           { return "name:" + username }
+func termName(username string) string           { return "name:" + folded(username) }
 func termSourceSession(source, s string) string { return "sid:" + source + "\x00" + s }
 
 // termForeign is what sightings carry.

@@ -97,6 +97,7 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/sources", Read, "", nil, a.sources},
 		{"POST", "/api/v1/sources/{source}/revoke-user", Write, typeJSON, nil, a.revokeUser},
 		{"GET", "/api/v1/stats", Read, "", nil, a.stats},
+		{"GET", "/api/v1/whoami", Read, "", nil, a.whoami},
 	}
 }
 

@@ -155,6 +155,14 @@ func (a *API) properties(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
+	writeProperties(w, all)
+}
+
+// writeProperties answers with all there are: none is an empty object.
+func writeProperties(w http.ResponseWriter, all map[string]string) {
+	if all == nil {
+		all = map[string]string{}
+	}
 	writeJSON(w, http.StatusOK, PropertyList{Properties: all})
 }
 
@@ -194,5 +202,5 @@ func (a *API) updateProperties(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, PropertyList{Properties: all})
+	writeProperties(w, all)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -118,6 +119,10 @@ func (a *API) Handler() http.Handler {
 			writeProblem(w, Problem{Status: http.StatusMisdirectedRequest, Code: "unknown_host", Detail: "This listener is not reached by that name; add it to admin.hosts if it should be."})
 			return
 		}
+		if asked, clean := r.URL.EscapedPath(), path.Clean(r.URL.EscapedPath()); asked != clean && asked != clean+"/" {
+			writeProblem(w, nowhere()) // the mux would send whoever asks on to another operation, body and all
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		mux.ServeHTTP(w, r)
 	})
@@ -133,6 +138,10 @@ func seal(h http.Header) {
 	h.Set("X-Frame-Options", "DENY")
 }
 
+func nowhere() Problem {
+	return Problem{Status: http.StatusNotFound, Code: "no_route", Detail: "There is nothing at this address."}
+}
+
 // noRoute answers what no pattern of mux takes: 405 where another method would do, 404 elsewhere.
 func noRoute(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -145,7 +154,7 @@ func noRoute(mux *http.ServeMux) http.HandlerFunc {
 			}
 		}
 		if allowed == nil {
-			writeProblem(w, Problem{Status: http.StatusNotFound, Code: "no_route", Detail: "There is nothing at this address."})
+			writeProblem(w, nowhere())
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))

@@ -63,8 +63,15 @@ const maxHandles = 1000
 // revokeMany answers with one line of JSON (Ended) for each session, as it ends: a caller sees how far it is, and a
 // million of them take no memory. When the caller goes away it ends: who breaks off a revocation wants no more of it.
 func (a *API) revokeMany(w http.ResponseWriter, r *http.Request) {
-	var body Revocation
-	err := read(r, &body)
+	var given struct {
+		Revocation
+		Keep *string `json:"keep"`
+	}
+	err := read(r, &given)
+	body := given.Revocation
+	if err == nil {
+		body.Keep, err = narrowing("keep", given.Keep)
+	}
 	var filter session.Filter
 	if err == nil {
 		filter, err = body.check()
@@ -96,6 +103,18 @@ func (a *API) revokeHandles(ctx context.Context, handles []string, out *lines) {
 			return
 		}
 	}
+}
+
+// narrowing is the value of a member that has less end than without it. Given and empty it is a variable nobody has set, and
+// more would end than was meant.
+func narrowing(name string, value *string) (string, error) {
+	switch {
+	case value == nil:
+		return "", nil
+	case strings.TrimSpace(*value) == "":
+		return "", fmt.Errorf("%s: is empty; leave it out if nothing is meant: %w", name, session.ErrMalformed)
+	}
+	return *value, nil
 }
 
 func (b Revocation) check() (session.Filter, error) {
@@ -174,8 +193,15 @@ type UserRevoked struct {
 }
 
 func (a *API) revokeUser(w http.ResponseWriter, r *http.Request) {
-	var body UserRevocation
-	err := read(r, &body)
+	var given struct {
+		UserRevocation
+		Realm *string `json:"realm"`
+	}
+	err := read(r, &given)
+	body := given.UserRevocation
+	if err == nil {
+		body.Realm, err = narrowing("realm", given.Realm)
+	}
 	if err == nil && body.Subject == "" && body.Username == "" {
 		err = fmt.Errorf("give subject or username: %w", session.ErrMalformed)
 	}

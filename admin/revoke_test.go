@@ -133,8 +133,9 @@ func TestRevokeUserAuthorityDown(t *testing.T) {
 
 // TestRevokeMetHalfWay: where the list cannot be read to its end, the last line says that the rest goes on.
 func TestRevokeMetHalfWay(t *testing.T) {
+	const users, atOnce = 20, 8 // foreign sessions are ended a few at a time: each may end one before the store is down
 	h := newHouse(t)
-	for i := range 3 {
+	for i := range users {
 		h.visitPeople(fmt.Sprint("user", i))
 	}
 	h.people.ending = func(string) { storeDown(h) }
@@ -147,12 +148,17 @@ func TestRevokeMetHalfWay(t *testing.T) {
 		require.NoError(t, d.Decode(&e))
 		lines = append(lines, e)
 	}
-	require.Len(t, lines, 3)
-	require.True(t, lines[0].Here)
-	for _, e := range lines[1:] {
-		require.False(t, e.Here)
+	require.Len(t, lines, users)
+	here := 0
+	for _, e := range lines {
+		if e.Here {
+			here++
+			continue
+		}
 		require.Contains(t, e.Error, "unavailable")
 	}
+	require.Positive(t, here)
+	require.LessOrEqual(t, here, atOnce)
 }
 
 func contains(log *safeBuffer, text string) bool { return strings.Contains(log.String(), text) }

@@ -253,3 +253,19 @@ func TestAnswersHaveNoNull(t *testing.T) {
 		require.NotContains(t, empty.ask("GET", path, "").Body.String(), "null", path)
 	}
 }
+
+// TestLongNamesAreListed: nobody stays out of the list, and out of reach, by calling themselves something long.
+func TestLongNamesAreListed(t *testing.T) {
+	h := newHouse(t)
+	long := strings.Repeat("Long", 3000)
+	h.visitPeople(long)
+	_, cookie := h.login(long)
+	var l List
+	rec := h.ask("GET", "/api/v1/sessions?filter=active+eq+true", "")
+	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &l))
+	require.Len(t, l.Sessions, 2)
+	rec = h.ask("POST", "/api/v1/sessions/revoke", `{"filter":"username sw \"longlong\""}`)
+	require.Equal(t, 2, strings.Count(rec.Body.String(), `"here":true`), rec.Body)
+	require.Error(t, h.shown(cookie))
+	require.ErrorIs(t, h.visit(session.Place{Kind: session.KindBearer}, long), session.ErrRejected)
+}

@@ -247,3 +247,24 @@ func TestMoment(t *testing.T) {
 	m := momentOf(now.In(time.FixedZone("x", 3600)), now)
 	require.Equal(t, &moment{Ago: "just now", Exact: "2 Mar 2026, 03:04 UTC", ISO: "2026-03-02T03:04:05Z"}, m)
 }
+
+// TestSessionsPageShowsNoOddDevice: a User-Agent of 10 kB, with control characters or marks that turn the direction of text,
+// is the name of a device we know or of none, and makes the page no longer.
+func TestSessionsPageShowsNoOddDevice(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.browser()
+	a.login("alice", "/")
+	plain := len(text(a.get("/_session/")))
+	for _, agent := range []string{
+		strings.Repeat("x", 10_000), firefoxWindows + strings.Repeat(" Evil/1.0", 1000), "\u202eenilno ,xoferiF\u202c", "a\tb\u2066c\u2069/1 (Windows NT 10.0)", "\xff\xfe" + strings.Repeat("(", 9000),
+	} {
+		b := h.browser()
+		b.login("alice", "/")
+		require.Equal(t, http.StatusOK, b.do("GET", "/app", nil, "User-Agent", agent).StatusCode)
+		page := text(b.do("GET", "/_session/", nil, "User-Agent", agent))
+		require.NotRegexp(t, `[\x{202a}-\x{202e}\x{2066}-\x{2069}\x00-\x08\x0b-\x1f]`, page)
+		require.NotContains(t, page, "xxxx")
+		require.NotContains(t, page, "Evil")
+		require.Less(t, len(page), plain+5000)
+	}
+}

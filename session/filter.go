@@ -107,8 +107,8 @@ func ParseFilter(text string) (Filter, error) {
 		return Filter{}, fmt.Errorf("filter: longer than %d bytes: %w", maxFilter, ErrMalformed)
 	}
 	expr, err := scim.ParseFilter([]byte(trimmed))
-	if err != nil {
-		return Filter{}, fmt.Errorf("filter: %v: write such as username eq \"alice\" and source eq \"corp\": %w", err, ErrMalformed)
+	if err != nil { // which speaks of the parser's own rules
+		return Filter{}, fmt.Errorf("filter: cannot be read: write such as username eq \"alice\" and source eq \"corp\": %w", ErrMalformed)
 	}
 	known := attributes()
 	if err := checkFilter(expr, known); err != nil {

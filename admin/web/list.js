@@ -39,7 +39,7 @@ export async function ask(line, chosen) {
   } catch (e) {
     if (turn !== now.turn) return;
     if (e.code !== 'malformed') throw e;
-    say($('search-hint'), isFilter(line) ? `Not a filter yet: ${e.message}` : e.message);
+    say($('search-hint'), isFilter(line) ? `Not a filter yet: ${e.message.replace(/^filter: |: malformed$/g, '')}` : e.message);
   }
 }
 

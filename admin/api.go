@@ -78,18 +78,19 @@ const (
 
 // routes is the table: an operation is added here and in openapi.json.
 func (a *API) routes() []route {
+	do := a.o.Operations
 	return []route{
 		{"GET", "/api/v1/sessions", Read, "", []string{"filter", "cursor", "limit"}, a.list},
 		{"POST", "/api/v1/sessions", Write, typeJSON, nil, a.create},
 		{"POST", "/api/v1/sessions/revoke", Write, typeJSON, nil, a.revokeMany},
-		{"GET", "/api/v1/sessions/{handle}", Read, "", nil, a.get},
+		{"GET", "/api/v1/sessions/{handle}", Read, "", nil, a.one(do.Get)},
 		{"DELETE", "/api/v1/sessions/{handle}", Write, "", nil, a.remove},
 		{"POST", "/api/v1/sessions/{handle}/logout", Write, "", nil, a.logout},
-		{"POST", "/api/v1/sessions/{handle}/validate", Read, "", nil, a.validate},
-		{"POST", "/api/v1/sessions/{handle}/touch", Write, "", nil, a.touch},
+		{"POST", "/api/v1/sessions/{handle}/validate", Read, "", nil, a.one(do.Validate)},
+		{"POST", "/api/v1/sessions/{handle}/touch", Write, "", nil, a.one(do.Touch)},
 		{"GET", "/api/v1/sessions/{handle}/ttl", Read, "", []string{"within"}, a.ttl},
-		{"POST", "/api/v1/sessions/{handle}/refresh", Write, "", nil, a.refresh},
-		{"POST", "/api/v1/sessions/{handle}/extend", Write, "", nil, a.extend},
+		{"POST", "/api/v1/sessions/{handle}/refresh", Write, "", nil, a.one(do.Refresh)},
+		{"POST", "/api/v1/sessions/{handle}/extend", Write, "", nil, a.one(do.Extend)},
 		{"GET", "/api/v1/sessions/{handle}/devices", Read, "", nil, a.devices},
 		{"GET", "/api/v1/sessions/{handle}/properties", Read, "", nil, a.properties},
 		{"PATCH", "/api/v1/sessions/{handle}/properties", Write, typeJSON, nil, a.updateProperties},

@@ -89,6 +89,18 @@ func read(r *http.Request, v any) error {
 	return oneMeaning(json.NewDecoder(bytes.NewReader(body)), strings.ToLower)
 }
 
+// took reads the body of r into v and answers when it cannot be meant; check is told after it was read.
+func (a *API) took(w http.ResponseWriter, r *http.Request, v any, check func() error) bool {
+	err := read(r, v)
+	if err == nil {
+		err = check()
+	}
+	if err != nil {
+		a.fail(w, r, err)
+	}
+	return err == nil
+}
+
 // oneMeaning refuses what encoding/json would choose a meaning for: a member that stands twice, of which it takes the last,
 // whatever their case; and null, which it takes for not given, so that a keep that a script has no value for would keep
 // nothing. known makes names of the members of this object that count as the same alike.
@@ -97,9 +109,9 @@ func oneMeaning(d *json.Decoder, known func(string) string) error {
 	switch t {
 	case nil:
 		return errors.Join(err, fmt.Errorf("a member of the body is null; leave it out: %w", session.ErrMalformed))
+	case json.Delim('['), json.Delim('{'):
 	default:
 		return nil
-	case json.Delim('['), json.Delim('{'):
 	}
 	met := map[string]bool{}
 	for d.More() {

@@ -63,27 +63,24 @@ const maxHandles = 1000
 // revokeMany answers with one line of JSON (Ended) for each session, as it ends: a caller sees how far it is, and a
 // million of them take no memory. When the caller goes away it ends: who breaks off a revocation wants no more of it.
 func (a *API) revokeMany(w http.ResponseWriter, r *http.Request) {
-	var given struct {
+	var given struct { // Keep: whether it is there at all
 		Revocation
 		Keep *string `json:"keep"`
 	}
-	err := read(r, &given)
-	body := given.Revocation
-	if err == nil {
-		body.Keep, err = narrowing("keep", given.Keep)
-	}
 	var filter session.Filter
-	if err == nil {
-		filter, err = body.check()
-	}
-	if err == nil && body.Keep != "" {
-		_, err = a.o.Operations.Get(r.Context(), body.Keep) // a misspelt one would end the session that was to stay
-	}
-	if err != nil {
-		a.fail(w, r, err)
+	if !a.took(w, r, &given, func() (err error) {
+		if given.Revocation.Keep, err = narrowing("keep", given.Keep); err == nil {
+			filter, err = given.Revocation.check()
+		}
+		if err == nil && given.Keep != nil {
+			_, err = a.o.Operations.Get(r.Context(), *given.Keep) // a misspelt one would end the session that was to stay
+		}
+		return err
+	}) {
 		return
 	}
-	out := &lines{w: w}
+	var err error
+	body, out := given.Revocation, &lines{w: w}
 	if len(body.Handles) > 0 {
 		a.revokeHandles(r.Context(), body.Handles, out)
 	} else if err = a.o.Operations.RevokeMatching(r.Context(), filter, body.Keep, session.EndRevoked, out.told); err != nil && !out.begun {
@@ -193,23 +190,21 @@ type UserRevoked struct {
 }
 
 func (a *API) revokeUser(w http.ResponseWriter, r *http.Request) {
-	var given struct {
+	var given struct { // Realm: likewise
 		UserRevocation
 		Realm *string `json:"realm"`
 	}
-	err := read(r, &given)
-	body := given.UserRevocation
-	if err == nil {
-		body.Realm, err = narrowing("realm", given.Realm)
-	}
-	if err == nil && body.Subject == "" && body.Username == "" {
-		err = fmt.Errorf("give subject or username: %w", session.ErrMalformed)
-	}
-	if err != nil {
-		a.fail(w, r, err)
+	if !a.took(w, r, &given, func() (err error) {
+		if given.Subject == "" && given.Username == "" {
+			return fmt.Errorf("give subject or username: %w", session.ErrMalformed)
+		}
+		given.UserRevocation.Realm, err = narrowing("realm", given.Realm)
+		return err
+	}) {
 		return
 	}
-	n, err := a.o.Operations.RevokeUserAtAuthority(r.Context(), r.PathValue("source"), session.Query{Subject: body.Subject, Username: body.Username, Realm: body.Realm})
+	user := given.UserRevocation
+	n, err := a.o.Operations.RevokeUserAtAuthority(r.Context(), r.PathValue("source"), session.Query{Subject: user.Subject, Username: user.Username, Realm: user.Realm})
 	if err != nil {
 		a.fail(w, r, err)
 		return

@@ -247,6 +247,7 @@ func TestAnswersHaveNoNull(t *testing.T) {
 		require.Equal(t, http.StatusOK, rec.Code, path)
 		require.NotContains(t, rec.Body.String(), "null", path)
 	}
+	require.JSONEq(t, `{"properties":{}}`, h.ask("PATCH", "/api/v1/sessions/people-bob/properties", `{"properties":{"locale":"en"}}`).Body.String())
 	require.Contains(t, h.ask("GET", "/api/v1/sources", "").Body.String(), `"name":"nobodys","kind":"scripted","powers":[]`)
 	empty := newHouse(t, func(o *Options) { o.Sources, o.Tally, o.Health = nil, nil, NewHealth() })
 	for _, path := range []string{"/api/v1/sessions", "/api/v1/sources", "/api/v1/stats", "/readyz"} {

@@ -84,7 +84,7 @@ async function read(filter, cursor, want) {
   const found = [];
   let asked = 0;
   do {
-    const query = new URLSearchParams({ filter, limit: page });
+    const query = new URLSearchParams({ filter, limit: Math.min(page, want - found.length) }); // pages may be short
     if (cursor) query.set('cursor', cursor);
     const answer = await call('GET', `/sessions?${query}`);
     found.push(...answer.sessions);

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -77,18 +78,19 @@ const (
 
 // routes is the table: an operation is added here and in openapi.json.
 func (a *API) routes() []route {
+	do := a.o.Operations
 	return []route{
 		{"GET", "/api/v1/sessions", Read, "", []string{"filter", "cursor", "limit"}, a.list},
 		{"POST", "/api/v1/sessions", Write, typeJSON, nil, a.create},
 		{"POST", "/api/v1/sessions/revoke", Write, typeJSON, nil, a.revokeMany},
-		{"GET", "/api/v1/sessions/{handle}", Read, "", nil, a.get},
+		{"GET", "/api/v1/sessions/{handle}", Read, "", nil, a.one(do.Get)},
 		{"DELETE", "/api/v1/sessions/{handle}", Write, "", nil, a.remove},
 		{"POST", "/api/v1/sessions/{handle}/logout", Write, "", nil, a.logout},
-		{"POST", "/api/v1/sessions/{handle}/validate", Read, "", nil, a.validate},
-		{"POST", "/api/v1/sessions/{handle}/touch", Write, "", nil, a.touch},
+		{"POST", "/api/v1/sessions/{handle}/validate", Read, "", nil, a.one(do.Validate)},
+		{"POST", "/api/v1/sessions/{handle}/touch", Write, "", nil, a.one(do.Touch)},
 		{"GET", "/api/v1/sessions/{handle}/ttl", Read, "", []string{"within"}, a.ttl},
-		{"POST", "/api/v1/sessions/{handle}/refresh", Write, "", nil, a.refresh},
-		{"POST", "/api/v1/sessions/{handle}/extend", Write, "", nil, a.extend},
+		{"POST", "/api/v1/sessions/{handle}/refresh", Write, "", nil, a.one(do.Refresh)},
+		{"POST", "/api/v1/sessions/{handle}/extend", Write, "", nil, a.one(do.Extend)},
 		{"GET", "/api/v1/sessions/{handle}/devices", Read, "", nil, a.devices},
 		{"GET", "/api/v1/sessions/{handle}/properties", Read, "", nil, a.properties},
 		{"PATCH", "/api/v1/sessions/{handle}/properties", Write, typeJSON, nil, a.updateProperties},
@@ -97,6 +99,7 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/sources", Read, "", nil, a.sources},
 		{"POST", "/api/v1/sources/{source}/revoke-user", Write, typeJSON, nil, a.revokeUser},
 		{"GET", "/api/v1/stats", Read, "", nil, a.stats},
+		{"GET", "/api/v1/whoami", Read, "", nil, a.whoami},
 	}
 }
 
@@ -117,6 +120,10 @@ func (a *API) Handler() http.Handler {
 			writeProblem(w, Problem{Status: http.StatusMisdirectedRequest, Code: "unknown_host", Detail: "This listener is not reached by that name; add it to admin.hosts if it should be."})
 			return
 		}
+		if asked, clean := r.URL.EscapedPath(), path.Clean(r.URL.EscapedPath()); asked != clean && asked != clean+"/" {
+			writeProblem(w, nowhere()) // the mux would send whoever asks on to another operation, body and all
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		mux.ServeHTTP(w, r)
 	})
@@ -132,6 +139,10 @@ func seal(h http.Header) {
 	h.Set("X-Frame-Options", "DENY")
 }
 
+func nowhere() Problem {
+	return Problem{Status: http.StatusNotFound, Code: "no_route", Detail: "There is nothing at this address."}
+}
+
 // noRoute answers what no pattern of mux takes: 405 where another method would do, 404 elsewhere.
 func noRoute(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -144,7 +155,7 @@ func noRoute(mux *http.ServeMux) http.HandlerFunc {
 			}
 		}
 		if allowed == nil {
-			writeProblem(w, Problem{Status: http.StatusNotFound, Code: "no_route", Detail: "There is nothing at this address."})
+			writeProblem(w, nowhere())
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))

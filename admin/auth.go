@@ -70,10 +70,11 @@ func ValidateTokens(tokens []Token) error {
 	return nil
 }
 
-// Caller is who asks.
+// Caller is who asks, and the answer of GET /whoami.
 type Caller struct {
-	Name  string
-	Scope Scope
+	// Name is that of a token in the configuration or of a client certificate; "local" for this machine's own operator.
+	Name  string `json:"name"`
+	Scope Scope  `json:"scope"`
 }
 
 // May reports whether the caller has the scope.
@@ -95,6 +96,11 @@ func (a *API) caller(r *http.Request) (Caller, bool) {
 		return Caller{Name: name, Scope: orRead(scope)}, known && name != ""
 	}
 	return Caller{}, false
+}
+
+func (a *API) whoami(w http.ResponseWriter, r *http.Request) {
+	caller, _ := a.caller(r) // guarded has let it pass
+	writeJSON(w, http.StatusOK, caller)
 }
 
 func (a *API) byToken(token string) (found Caller, ok bool) {

@@ -213,6 +213,11 @@ func (c *Client) Sources(ctx context.Context) (l SourceList, err error) {
 	return l, c.call(ctx, http.MethodGet, "/sources", nil, &l)
 }
 
+// WhoAmI says as whom the API takes this client, and what it may do.
+func (c *Client) WhoAmI(ctx context.Context) (who Caller, err error) {
+	return who, c.call(ctx, http.MethodGet, "/whoami", nil, &who)
+}
+
 // Stats tells how many sessions there are and what happened in the last hour.
 func (c *Client) Stats(ctx context.Context) (s Stats, err error) {
 	return s, c.call(ctx, http.MethodGet, "/stats", nil, &s)

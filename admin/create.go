@@ -73,12 +73,7 @@ func (c Creation) check() error {
 
 func (a *API) create(w http.ResponseWriter, r *http.Request) {
 	var body Creation
-	err := read(r, &body)
-	if err == nil {
-		err = body.check()
-	}
-	if err != nil {
-		a.fail(w, r, err)
+	if !a.took(w, r, &body, func() error { return body.check() }) {
 		return
 	}
 	s, value, err := a.o.Operations.Create(r.Context(), body.Source, body.proof(), session.Device{IP: body.IP, UserAgent: body.UserAgent})
@@ -98,6 +93,13 @@ type Tokenization struct {
 	Template string `json:"template"`
 }
 
+func (t Tokenization) check() error {
+	if t.Template == "" {
+		return fmt.Errorf("template: is missing: %w", session.ErrMalformed)
+	}
+	return nil
+}
+
 // Tokenized is a signed JWT of a session.
 type Tokenized struct {
 	Token     string    `json:"token"`
@@ -106,12 +108,7 @@ type Tokenized struct {
 
 func (a *API) tokenize(w http.ResponseWriter, r *http.Request) {
 	var body Tokenization
-	err := read(r, &body)
-	if err == nil && body.Template == "" {
-		err = fmt.Errorf("template: is missing: %w", session.ErrMalformed)
-	}
-	if err != nil {
-		a.fail(w, r, err)
+	if !a.took(w, r, &body, func() error { return body.check() }) {
 		return
 	}
 	handle := r.PathValue("handle")

@@ -155,6 +155,8 @@ func goldens() []golden {
 		{name: "properties_update_empty", route: oneSession + "/properties", method: "PATCH", path: ann + "/properties", body: `{"properties":{}}`},
 		{name: "properties_update_missing", route: oneSession + "/properties", method: "PATCH", path: sessions + "/nobody/properties", body: `{"properties":{"theme":"dark"}}`},
 
+		{name: "properties_update_last", route: oneSession + "/properties", method: "PATCH", path: ann + "/properties", body: `{"properties":{"theme":""}}`},
+
 		{name: "tokenize_authority", route: oneSession + "/tokenize", method: "POST", path: bob + "/tokenize", body: `{"template":"gateway"}`},
 		{name: "tokenize_here", route: oneSession + "/tokenize", method: "POST", path: ann + "/tokenize", body: `{"template":"app"}`},
 		{name: "tokenize_not_listed", route: oneSession + "/tokenize", method: "POST", path: ann + "/tokenize", body: `{"template":"payroll"}`},
@@ -176,6 +178,9 @@ func goldens() []golden {
 		{name: "revoke_user_unknown_source", route: "/api/v1/sources/{source}/revoke-user", method: "POST", path: "/api/v1/sources/nowhere/revoke-user", body: `{"subject":"bob-sub"}`},
 		{name: "stats", route: "/api/v1/stats", method: "GET", path: "/api/v1/stats"},
 		{name: "stats_store_down", route: "/api/v1/stats", method: "GET", path: "/api/v1/stats", setup: storeDown},
+		{name: "whoami_write", route: "/api/v1/whoami", method: "GET", path: "/api/v1/whoami"},
+		{name: "whoami_read", route: "/api/v1/whoami", method: "GET", path: "/api/v1/whoami", headers: []string{"Authorization", "Bearer " + readToken}},
+		{name: "whoami_nobody", route: "/api/v1/whoami", method: "GET", path: "/api/v1/whoami", headers: []string{"Authorization", "Bearer wrong"}},
 		{name: "livez", route: "/livez", method: "GET", path: "/livez"},
 		{name: "readyz", route: "/readyz", method: "GET", path: "/readyz"},
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -196,8 +197,8 @@ func (p *people) UpdateProperties(_ context.Context, _ *session.Session, changes
 	if _, ok := changes["owner"]; ok {
 		return nil, fmt.Errorf("source people: property owner may not be changed: %w", session.ErrInsufficient)
 	}
-	for name, value := range changes {
-		p.props[name] = value
+	if p.props != nil { // otherwise it keeps none
+		maps.Copy(p.props, changes)
 	}
 	return p.props, p.err()
 }

@@ -392,8 +392,9 @@ func TestRejectSecretsInTheLog(t *testing.T) {
 // TestRejectSecretsInAnswers plays everything that is known of the API: no planted secret is in any answer, nor in any line of
 // the log; what was asked for by name is.
 func TestRejectSecretsInAnswers(t *testing.T) {
-	played := 0
+	played, routes := 0, map[string]bool{}
 	for _, g := range goldens() {
+		routes[g.method+" "+g.route] = true
 		h, handle, cookie := ready(t)
 		if g.setup != nil {
 			g.setup(h)
@@ -410,6 +411,10 @@ func TestRejectSecretsInAnswers(t *testing.T) {
 		played++
 	}
 	require.Greater(t, played, 80)
+	h, _, _ := ready(t)
+	for _, rt := range h.api.routes() {
+		require.True(t, routes[rt.method+" "+rt.path], "%s %s is not played", rt.method, rt.path)
+	}
 }
 
 // TestRejectPanicText: a handler that panics is a 500, and what it panicked with stays where it is.

@@ -63,20 +63,24 @@ const maxHandles = 1000
 // revokeMany answers with one line of JSON (Ended) for each session, as it ends: a caller sees how far it is, and a
 // million of them take no memory. When the caller goes away it ends: who breaks off a revocation wants no more of it.
 func (a *API) revokeMany(w http.ResponseWriter, r *http.Request) {
-	var body Revocation
-	err := read(r, &body)
+	var given struct { // Keep: whether it is there at all
+		Revocation
+		Keep *string `json:"keep"`
+	}
 	var filter session.Filter
-	if err == nil {
-		filter, err = body.check()
-	}
-	if err == nil && body.Keep != "" {
-		_, err = a.o.Operations.Get(r.Context(), body.Keep) // a misspelt one would end the session that was to stay
-	}
-	if err != nil {
-		a.fail(w, r, err)
+	if !a.took(w, r, &given, func() (err error) {
+		if given.Revocation.Keep, err = narrowing("keep", given.Keep); err == nil {
+			filter, err = given.Revocation.check()
+		}
+		if err == nil && given.Keep != nil {
+			_, err = a.o.Operations.Get(r.Context(), *given.Keep) // a misspelt one would end the session that was to stay
+		}
+		return err
+	}) {
 		return
 	}
-	out := &lines{w: w}
+	var err error
+	body, out := given.Revocation, &lines{w: w}
 	if len(body.Handles) > 0 {
 		a.revokeHandles(r.Context(), body.Handles, out)
 	} else if err = a.o.Operations.RevokeMatching(r.Context(), filter, body.Keep, session.EndRevoked, out.told); err != nil && !out.begun {
@@ -96,6 +100,18 @@ func (a *API) revokeHandles(ctx context.Context, handles []string, out *lines) {
 			return
 		}
 	}
+}
+
+// narrowing is the value of a member that has less end than without it. Given and empty it is a variable nobody has set, and
+// more would end than was meant.
+func narrowing(name string, value *string) (string, error) {
+	switch {
+	case value == nil:
+		return "", nil
+	case strings.TrimSpace(*value) == "":
+		return "", fmt.Errorf("%s: is empty; leave it out if nothing is meant: %w", name, session.ErrMalformed)
+	}
+	return *value, nil
 }
 
 func (b Revocation) check() (session.Filter, error) {
@@ -174,16 +190,21 @@ type UserRevoked struct {
 }
 
 func (a *API) revokeUser(w http.ResponseWriter, r *http.Request) {
-	var body UserRevocation
-	err := read(r, &body)
-	if err == nil && body.Subject == "" && body.Username == "" {
-		err = fmt.Errorf("give subject or username: %w", session.ErrMalformed)
+	var given struct { // Realm: likewise
+		UserRevocation
+		Realm *string `json:"realm"`
 	}
-	if err != nil {
-		a.fail(w, r, err)
+	if !a.took(w, r, &given, func() (err error) {
+		if given.Subject == "" && given.Username == "" {
+			return fmt.Errorf("give subject or username: %w", session.ErrMalformed)
+		}
+		given.UserRevocation.Realm, err = narrowing("realm", given.Realm)
+		return err
+	}) {
 		return
 	}
-	n, err := a.o.Operations.RevokeUserAtAuthority(r.Context(), r.PathValue("source"), session.Query{Subject: body.Subject, Username: body.Username, Realm: body.Realm})
+	user := given.UserRevocation
+	n, err := a.o.Operations.RevokeUserAtAuthority(r.Context(), r.PathValue("source"), session.Query{Subject: user.Subject, Username: user.Username, Realm: user.Realm})
 	if err != nil {
 		a.fail(w, r, err)
 		return

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -59,37 +60,15 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) {
 }
 
 // one answers with the session an operation returns.
-func (a *API) one(w http.ResponseWriter, r *http.Request, e session.Entry, err error) {
-	if err != nil {
-		a.fail(w, r, err)
-		return
+func (a *API) one(do func(ctx context.Context, handle string) (session.Entry, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		e, err := do(r.Context(), r.PathValue("handle"))
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, entryOf(e))
 	}
-	writeJSON(w, http.StatusOK, entryOf(e))
-}
-
-func (a *API) get(w http.ResponseWriter, r *http.Request) {
-	e, err := a.o.Operations.Get(r.Context(), r.PathValue("handle"))
-	a.one(w, r, e, err)
-}
-
-func (a *API) validate(w http.ResponseWriter, r *http.Request) {
-	e, err := a.o.Operations.Validate(r.Context(), r.PathValue("handle"))
-	a.one(w, r, e, err)
-}
-
-func (a *API) touch(w http.ResponseWriter, r *http.Request) {
-	e, err := a.o.Operations.Touch(r.Context(), r.PathValue("handle"))
-	a.one(w, r, e, err)
-}
-
-func (a *API) refresh(w http.ResponseWriter, r *http.Request) {
-	e, err := a.o.Operations.Refresh(r.Context(), r.PathValue("handle"))
-	a.one(w, r, e, err)
-}
-
-func (a *API) extend(w http.ResponseWriter, r *http.Request) {
-	e, err := a.o.Operations.Extend(r.Context(), r.PathValue("handle"))
-	a.one(w, r, e, err)
 }
 
 // Life is the answer of GET /sessions/{handle}/ttl. TTL is in whole seconds, -1 when no end is known.
@@ -155,6 +134,14 @@ func (a *API) properties(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
+	writeProperties(w, all)
+}
+
+// writeProperties answers with all there are: none is an empty object.
+func writeProperties(w http.ResponseWriter, all map[string]string) {
+	if all == nil {
+		all = map[string]string{}
+	}
 	writeJSON(w, http.StatusOK, PropertyList{Properties: all})
 }
 
@@ -181,12 +168,7 @@ func (p PropertyList) check() error {
 
 func (a *API) updateProperties(w http.ResponseWriter, r *http.Request) {
 	var body PropertyList
-	err := read(r, &body)
-	if err == nil {
-		err = body.check()
-	}
-	if err != nil {
-		a.fail(w, r, err)
+	if !a.took(w, r, &body, func() error { return body.check() }) {
 		return
 	}
 	all, err := a.o.Operations.UpdateProperties(r.Context(), r.PathValue("handle"), body.Properties)
@@ -194,5 +176,5 @@ func (a *API) updateProperties(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, PropertyList{Properties: all})
+	writeProperties(w, all)
 }

@@ -41,7 +41,7 @@ func ownLink(r *http.Request) bool {
 
 // signOutPage is the data of sign_out.html and signed_out.html. ReturnTo is where to go after signing out, "" for the
 // signed-out page: any page behind a login would begin one at once.
-type signOutPage struct{ Action, ReturnTo, StayURL, User, SignInURL string }
+type signOutPage struct{ Action, ReturnTo, StayURL, User, SessionsURL, SignInURL string }
 
 // Logout serves /logout. POST from a page of this site ends the session, here and then at its authority; so does a GET
 // that a link on this site made. Any other GET asks first, so that no foreign page can log people out.
@@ -143,7 +143,7 @@ func (s *Site) logoutTarget(w http.ResponseWriter, r *http.Request) (string, err
 // askLogout shows the confirm page.
 func (s *Site) askLogout(w http.ResponseWriter, r *http.Request, own *session.Session, target string) {
 	s.logoutHeaders(w.Header(), r, own, target)
-	data := signOutPage{Action: s.path("logout"), ReturnTo: target, StayURL: target, User: userName(own)}
+	data := signOutPage{Action: s.path("logout"), ReturnTo: target, StayURL: target, User: userName(own), SessionsURL: s.path("")}
 	if target == "" {
 		data.StayURL = "/"
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 
 	"github.com/sessionward/sessionward/session"
 )
@@ -30,7 +29,7 @@ func (s *Site) mine(ctx context.Context, current *session.Session) iter.Seq2[ses
 		if current.Identity.Subject == "" {
 			return // samePerson would refuse all of the source's, one by one
 		}
-		filter, err := session.ParseFilter(fmt.Sprintf("source eq %s and subject eq %s", quoted(current.Source), quoted(current.Identity.Subject)))
+		filter, err := session.ParseFilter(fmt.Sprintf("source eq %s and subject eq %s", session.QuoteFilter(current.Source), session.QuoteFilter(current.Identity.Subject)))
 		if err != nil {
 			yield(session.Entry{}, err)
 			return
@@ -64,24 +63,4 @@ func (s *Site) mineByHandle(ctx context.Context, current *session.Session, handl
 		return session.Entry{}, fmt.Errorf("session: none of this user: %w", session.ErrNotFound)
 	}
 	return e, err
-}
-
-// quoted writes a text as a filter wants it (RFC 8259 §7, as RFC 7644 §3.4.2.2 asks for). The parser of filters knows hex
-// digits in upper case alone, and encoding/json writes them in lower case.
-func quoted(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ':
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
@@ -16,7 +17,7 @@ import (
 )
 
 // TestBrowserEndsSessionsElsewhere with two real browsers: one user signs in in both, sees both, and ends one from the other
-// with the keyboard alone; the one that was ended is out on its next request. Pictures stay in ARTEFACTS_DIR.
+// with the keyboard alone; the one that was ended is out on its next request. One of them runs no script. Pictures stay in ARTEFACTS_DIR.
 func TestBrowserEndsSessionsElsewhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts browsers")
@@ -24,6 +25,10 @@ func TestBrowserEndsSessionsElsewhere(t *testing.T) {
 	h, base := listeningHouse(t)
 	light := openTab(t, h.log, chromedp.WindowSize(1000, 900), chromedp.Flag("blink-settings", "preferredColorScheme=1"))
 	dark := openTab(t, h.log, chromedp.WindowSize(1000, 900), chromedp.UserAgent(firefoxWindows), chromedp.Flag("blink-settings", "preferredColorScheme=0"))
+	_, err := chromedp.Call(dark.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	require.NoError(t, err)
+	dark.do(chromedp.Navigate("data:text/html,<body>off<script>document.body.textContent='on'</script>"))
+	require.Equal(t, "off", read(dark, chromedp.Text("body")))
 	dark.signIn(base, "/app")
 	h.clock.Advance(25 * time.Minute)
 	light.signIn(base, "/_session/")

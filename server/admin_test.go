@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -353,7 +355,14 @@ func TestRejectSecretsAtTheAdminDoor(t *testing.T) {
 	require.Greater(t, len(cookie), 40)
 
 	var answers bytes.Buffer
-	asked := 0
+	var asked []string
+	ask := func(method, path, body string, headers ...string) string {
+		t.Helper()
+		_, answer := w.ask(method, path, local, body, headers...)
+		path, _, _ = strings.Cut(path, "?")
+		asked = append(asked, method+" "+path)
+		return answer + "\n"
+	}
 	everything := func() {
 		for _, handle := range []string{own, foreign, "nobody", cookie, bearer} {
 			path := "/api/v1/sessions/" + handle
@@ -362,45 +371,65 @@ func TestRejectSecretsAtTheAdminDoor(t *testing.T) {
 				{"POST", path + "/extend", ""}, {"GET", path + "/devices", ""}, {"GET", path + "/properties", ""}, {"PATCH", path + "/properties", `{"properties":{"theme":"dark"}}`},
 				{"POST", path + "/tokenize", `{"template":"payroll"}`},
 			} {
-				_, body := w.ask(q[0], q[1], local, q[2])
+				answer := ask(q[0], q[1], q[2])
 				if handle != cookie && handle != bearer { // who asks by it is told what was asked by
-					answers.WriteString(q[0] + " " + q[1] + " " + body + "\n")
+					answers.WriteString(answer)
 				}
-				asked++
 			}
 		}
 		for _, q := range [][3]string{
-			{"GET", "/api/v1/sessions", ""}, {"GET", "/api/v1/sources", ""}, {"GET", "/api/v1/stats", ""}, {"GET", "/readyz", ""},
+			{"GET", "/api/v1/sessions", ""}, {"GET", "/api/v1/sources", ""}, {"GET", "/api/v1/stats", ""}, {"GET", "/api/v1/whoami", ""},
+			{"GET", "/readyz", ""}, {"GET", "/livez", ""}, {"GET", "/", ""}, {"GET", "/nothing", ""},
+			{"POST", "/api/v1/sessions/" + cookie[:20] + "/logout", ""}, {"DELETE", "/api/v1/sessions/nobody", ""}, {"PUT", "/api/v1/sessions/" + own, ""},
+			{"POST", "/api/v1/sessions/revoke", `{"filter":"username eq \"nobody\""}`},
 			{"POST", "/api/v1/sessions", fmt.Sprintf(`{"source":"services","token":%q,"cookie":"x"}`, bearer)},
 			{"POST", "/api/v1/sessions", fmt.Sprintf(`{"source":"corp","token":%q}`, bearer)},
 			{"POST", "/api/v1/sessions", fmt.Sprintf(`{"source":"services","token":%q}`, bearer+"x")},
 			{"POST", "/api/v1/sessions", fmt.Sprintf(`{"source":"corp","username":"alice","password":%q}`, alice.Password)},
 			{"POST", "/api/v1/sources/corp/revoke-user", `{"subject":"alice-sub"}`},
 		} {
-			_, body := w.ask(q[0], q[1], local, q[2])
-			answers.WriteString(q[0] + " " + q[1] + " " + body + "\n")
-			asked++
+			answers.WriteString(ask(q[0], q[1], q[2]))
 		}
-		_, body := w.ask("POST", "/api/v1/introspect", local, "token="+cookie, "Content-Type", "application/x-www-form-urlencoded")
-		answers.WriteString(body)
+		answers.WriteString(ask("POST", "/api/v1/introspect", "token="+cookie, "Content-Type", "application/x-www-form-urlencoded"))
 	}
 	everything()
 	w.idp.Close()
 	issuer.server.Close()
 	everything()
-	_, body := w.ask("POST", "/api/v1/sessions/revoke", local, `{"filter":"true"}`)
+	answers.WriteString(ask("POST", "/api/v1/sessions/"+own+"/logout", ""))
+	body := ask("POST", "/api/v1/sessions/revoke", `{"filter":"true"}`)
 	answers.WriteString(body)
 	require.Contains(t, body, `"here":true`)
 	w.ask("GET", "/api/v1/sessions", "planted-wrong-token", "")
+	requireAllRoutes(t, ask("GET", "/api/v1/openapi.json", ""), asked)
 	w.stop()
 
 	tap.mu.Lock()
 	secrets := append([]string{clientSecret, alice.Password, cookie, bearer, local, readToken, "planted-wrong-token", `"id":"`}, tap.given...)
 	tap.mu.Unlock()
 	require.Greater(t, len(secrets), 10, "tokens were given")
-	require.Greater(t, asked, 100)
+	require.Greater(t, len(asked), 100)
 	for _, secret := range secrets {
 		require.NotContains(t, answers.String(), secret)
 		require.NotContains(t, w.output.String(), secret)
+	}
+}
+
+// requireAllRoutes wants each operation of an OpenAPI description among what was asked.
+func requireAllRoutes(t *testing.T, description string, asked []string) {
+	t.Helper()
+	var d struct {
+		Paths map[string]map[string]any `json:"paths"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(description), &d))
+	require.Greater(t, len(d.Paths), 15)
+	for path, item := range d.Paths {
+		for method := range item {
+			if method == "parameters" {
+				continue
+			}
+			route := regexp.MustCompile("^" + strings.ToUpper(method) + " " + regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(path, "[^/]+") + "$")
+			require.True(t, slices.ContainsFunc(asked, route.MatchString), "nobody asked %s %s", method, path)
+		}
 	}
 }

@@ -15,7 +15,8 @@ const maxFilter = 4 << 10
 
 // Filter chooses sessions. Its language is that of SCIM (RFC 7644 §3.4.2.2): eq, ne, co, sw, ew, gt, ge, lt, le, pr, and,
 // or, not and parentheses, over the attributes in FilterAttributes; "true" and the empty text choose all. Texts are
-// compared exactly; times are written as in RFC 3339.
+// compared exactly, but username and email, where upper and lower case do not differ (RFC 7643 §4.1.1 and §8.7.1: caseExact
+// is false); times are written as in RFC 3339.
 type Filter struct {
 	expr    scim.Expression // nil: all
 	text    string
@@ -28,6 +29,8 @@ type attribute struct {
 	texts func(e *Entry) []string
 	at    func(e *Entry) time.Time
 	claim func(e *Entry) bool
+	// anyCase is true for texts in which upper and lower case do not differ.
+	anyCase bool
 }
 
 func one(f func(e *Entry) string) attribute { return attribute{text: f} }
@@ -42,8 +45,8 @@ func attributes() map[string]attribute {
 		"source":   one(func(e *Entry) string { return e.Session.Source }),
 		"realm":    one(func(e *Entry) string { return e.Session.Realm }),
 		"subject":  one(func(e *Entry) string { return e.Session.Identity.Subject }),
-		"username": one(func(e *Entry) string { return e.Session.Identity.Username }),
-		"email":    one(func(e *Entry) string { return e.Session.Identity.Email }),
+		"username": {text: func(e *Entry) string { return e.Session.Identity.Username }, anyCase: true},
+		"email":    {text: func(e *Entry) string { return e.Session.Identity.Email }, anyCase: true},
 		"name":     one(func(e *Entry) string { return e.Session.Identity.Name }),
 		"aal":      one(func(e *Entry) string { return e.Session.AAL }),
 		"acr":      one(func(e *Entry) string { return e.Session.ACR }),
@@ -74,6 +77,26 @@ func FilterAttributes() []string {
 	return names
 }
 
+// QuoteFilter writes a text as a filter wants it (RFC 8259 §7, as RFC 7644 §3.4.2.2 asks for). The parser of filters knows hex
+// digits in upper case alone, and encoding/json writes them in lower case. What is no UTF-8 becomes U+FFFD.
+func QuoteFilter(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ':
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
 // ParseFilter reads a filter. ErrMalformed, saying what is wrong, when text is none.
 func ParseFilter(text string) (Filter, error) {
 	trimmed := strings.TrimSpace(text)
@@ -84,8 +107,8 @@ func ParseFilter(text string) (Filter, error) {
 		return Filter{}, fmt.Errorf("filter: longer than %d bytes: %w", maxFilter, ErrMalformed)
 	}
 	expr, err := scim.ParseFilter([]byte(trimmed))
-	if err != nil {
-		return Filter{}, fmt.Errorf("filter: %v: write such as username eq \"alice\" and source eq \"corp\": %w", err, ErrMalformed)
+	if err != nil { // which speaks of the parser's own rules
+		return Filter{}, fmt.Errorf("filter: cannot be read: write such as username eq \"alice\" and source eq \"corp\": %w", ErrMalformed)
 	}
 	known := attributes()
 	if err := checkFilter(expr, known); err != nil {

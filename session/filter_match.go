@@ -31,6 +31,9 @@ func compile(expr scim.Expression, known map[string]attribute) func(e *Entry) bo
 
 func compileComparison(x *scim.AttributeExpression, a attribute) func(e *Entry) bool {
 	text, _ := x.CompareValue.(string)
+	if a.anyCase {
+		text = folded(text)
+	}
 	switch {
 	case a.claim != nil && x.Operator == scim.PR:
 		return func(*Entry) bool { return true }
@@ -49,9 +52,15 @@ func compileComparison(x *scim.AttributeExpression, a attribute) func(e *Entry) 
 	}
 }
 
+// folded is a text in which upper and lower case do not differ.
+func folded(text string) string { return strings.ToLower(text) }
+
 // some: one of several texts is enough.
 func (a attribute) some(e *Entry, is func(v string) bool) bool {
-	if a.text != nil {
+	switch {
+	case a.anyCase:
+		return is(folded(a.text(e)))
+	case a.text != nil:
 		return is(a.text(e))
 	}
 	return slices.ContainsFunc(a.texts(e), is)

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -159,17 +158,11 @@ func (o *Operations) endHere(ctx context.Context, f Filter) (n int, err error) {
 
 // filterOf chooses the sessions of one user of a source.
 func filterOf(source string, user Query) (Filter, error) {
-	text := "source eq " + quoted(source)
+	text := "source eq " + QuoteFilter(source)
 	for _, part := range []struct{ name, value string }{{"subject", user.Subject}, {"username", user.Username}, {"realm", user.Realm}} {
 		if part.value != "" {
-			text += " and " + part.name + " eq " + quoted(part.value)
+			text += " and " + part.name + " eq " + QuoteFilter(part.value)
 		}
 	}
 	return ParseFilter(text)
-}
-
-// quoted is s as a text in a filter.
-func quoted(s string) string {
-	b, _ := json.Marshal(s) // never fails for a string
-	return string(b)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -247,6 +248,20 @@ func TestOperations_RevokeByTheAuthoritysName(t *testing.T) {
 	require.NoError(t, err, "here it has ended all the same")
 	require.True(t, done.Here)
 	require.ErrorIs(t, done.AtAuthority, ErrUnavailable)
+}
+
+// TestOperations_NamesAreFoundInAnyCase: by the index of names as well, and ids in their own case alone.
+func TestOperations_NamesAreFoundInAnyCase(t *testing.T) {
+	f := newOffice(t, worldOptions{})
+	require.NoError(t, f.visit(t, "Bob"))
+	for _, filter := range []string{`username eq "bOB"`, `username eq "Bob"`, `source eq "lobby" and username eq "BOB"`, `username co "OB"`} {
+		require.Equal(t, []string{"lobby-Bob"}, f.list(t, filter), filter)
+	}
+	e, err := f.ops.Get(t.Context(), "lobby-Bob")
+	require.NoError(t, err)
+	id := e.Session.Identity.Subject
+	require.Equal(t, []string{"lobby-Bob"}, f.list(t, "subject eq "+QuoteFilter(id)))
+	require.Empty(t, f.list(t, "subject eq "+QuoteFilter(strings.ToUpper(id))))
 }
 
 func TestOperations_StoreThatIsDownIsUnknownNotDenied(t *testing.T) {

@@ -110,9 +110,9 @@ type TokenChecker interface {
 }
 
 // Powers lists what src can do, by the names of the interfaces it implements in the words of the documents. A power may
-// still be unsupported for one session, configuration or version of the authority.
+// still be unsupported for one session, configuration or version of the authority. A source without any has an empty list.
 func Powers(src Source) []string {
-	var out []string
+	out := []string{}
 	for _, power := range []struct {
 		name string
 		has  bool

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -9,10 +11,22 @@ import (
 
 // Index terms of a session: by handle, by user of a source, by name, by the authority's session id. Each costs
 // a write to an index for every session that begins or ends, so there is none for what is rarely asked.
-func termHandle(handle string) string           { return "handle:" + handle }
-func termUser(source, subject string) string    { return "user:" + source + "\x00" + subject }
-func termName(username string) string           { return "name:" + username }
-func termSourceSession(source, s string) string { return "sid:" + source + "\x00" + s }
+func termHandle(handle string) string           { return term("handle:", handle) }
+func termUser(source, subject string) string    { return term("user:", source+"\x00"+subject) }
+func termName(username string) string           { return term("name:", folded(username)) }
+func termSourceSession(source, s string) string { return term("sid:", source+"\x00"+s) }
+
+// maxTerm bounds, in bytes, a value that is a term as it is. A longer one is known by its hash: stores take no term of any
+// length, and nobody is kept out of the list of sessions by a long name.
+const maxTerm = 512
+
+func term(kind, value string) string {
+	if len(value) > maxTerm {
+		sum := sha256.Sum256([]byte(value))
+		value = "\x00" + base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	return kind + value
+}
 
 // termForeign is what sightings carry.
 const termForeign = "foreign"

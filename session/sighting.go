@@ -14,6 +14,7 @@ const (
 	sightingFormat  = 2                   // first byte of the plain record of a sighting
 	sightingsAtOnce = 64                  // writes under way; further ones are left to the next question
 	keepRefusal     = 30 * 24 * time.Hour // since it was last shown: authorities prolong sessions as they like
+	maxNoted        = 1 << 10             // bytes of a name: users may choose theirs, and a record that is too large is not kept
 	noteRefused     = 24 * time.Hour      // how often it is written down that a refused session was shown again
 )
 
@@ -73,13 +74,13 @@ func (s sighting) devices(c Credential, now time.Time) []Device {
 	return seen(known, c, now)
 }
 
-// lightly is s without what opens anything or is nobody's business: tokens, claims, groups, properties.
+// lightly is s without what opens anything or is nobody's business: tokens, claims, groups, properties. Names are cut short.
 func lightly(s *Session) *Session {
 	return &Session{
 		ID: s.ID, Handle: s.Handle, Source: s.Source, SourceSessionID: s.SourceSessionID, Realm: s.Realm, Active: true,
 		Identity: Identity{
-			Subject: s.Identity.Subject, Username: s.Identity.Username, Email: s.Identity.Email,
-			EmailVerified: s.Identity.EmailVerified, Name: s.Identity.Name,
+			Subject: s.Identity.Subject, Username: clip(s.Identity.Username, maxNoted), Email: clip(s.Identity.Email, maxNoted),
+			EmailVerified: s.Identity.EmailVerified, Name: clip(s.Identity.Name, maxNoted),
 		},
 		AuthenticationMethods: s.AuthenticationMethods, AAL: s.AAL, ACR: s.ACR,
 		IssuedAt: s.IssuedAt, AuthenticatedAt: s.AuthenticatedAt, ExpiresAt: s.ExpiresAt, IdleExpiresAt: s.IdleExpiresAt,

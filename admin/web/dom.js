@@ -3,6 +3,12 @@
 
 export const $ = (id) => document.getElementById(id);
 
+// plain is a text from elsewhere as it may be shown: what nobody sees and what turns the direction of the rest is marked.
+export const plain = (text) => String(text).replace(/(?![\n\t])\p{Cc}|[\p{Cf}\u2028\u2029]/gu, '\ufffd');
+
+// short is a text of one line that may be of any length.
+export const short = (text) => (text.length > 80 ? `${[...text].slice(0, 79).join('')}…` : text);
+
 // el makes an element. Members of props are attributes, but text is the text and onX a listener; children that are
 // null or false are left out.
 export function el(tag, props = {}, ...children) {
@@ -16,19 +22,20 @@ export function svg(tag, props = {}, ...children) {
 
 function fill(e, props, children) {
   for (const [name, value] of Object.entries(props)) {
-    if (name === 'text') e.textContent = value;
+    if (name === 'text') e.textContent = plain(value);
     else if (name.startsWith('on')) e.addEventListener(name.slice(2), value);
     else if (value === true) e.setAttribute(name, '');
     else if (value !== false && value !== null && value !== undefined) e.setAttribute(name, value);
   }
-  e.append(...children.filter((c) => c !== null && c !== undefined && c !== false));
+  e.append(...children.filter((c) => c !== null && c !== undefined && c !== false).map((c) => (typeof c === 'string' ? plain(c) : c)));
   return e;
 }
 
 // say shows text in a place that may be empty.
 export function say(place, text) {
-  if (place.textContent !== text) place.textContent = text;
-  place.hidden = text === '';
+  const shown = plain(text);
+  if (place.textContent !== shown) place.textContent = shown;
+  place.hidden = shown === '';
 }
 
 // count says how many of what: count(1, 'session') is "1 session".
@@ -83,5 +90,5 @@ export function program(agent) {
 // nameOf is what to call the user of a session.
 export function nameOf(session) {
   const who = session.identity;
-  return who.username || who.email || who.name || who.subject || 'nobody';
+  return short(plain(who.username || who.email || who.name || who.subject || 'nobody'));
 }

@@ -4,8 +4,11 @@
 export const attributes = ['aal', 'acr', 'active', 'authenticated_at', 'email', 'expires_at', 'foreign', 'groups', 'handle', 'idle_expires_at', 'ip',
   'issued_at', 'last_access_at', 'name', 'realm', 'source', 'subject', 'user_agent', 'username'];
 
-// quote writes a text as the filter language has it.
-export const quote = (text) => JSON.stringify(text);
+// quote writes a text as the filter language has it. Its parser takes hex digits in upper case alone.
+export function quote(text) {
+  const hex = (c) => `\\u${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+  return `"${text.replace(/["\\]/g, '\\$&').replace(/[\u0000-\u001f]/g, hex)}"`;
+}
 
 // isFilter reports whether a line is meant as a filter and not as words: it begins with an attribute and an operator.
 export function isFilter(line) {
@@ -20,16 +23,16 @@ function wordsOf(line) {
   return [...line.matchAll(/"([^"]+)"?|[^\s"]+/g)].map((m) => m[1] ?? m[0]);
 }
 
-// spellings of a word: the filter compares exactly, people do not.
+// spellings of a word: but for user name and email the filter compares exactly, and people do not.
 function spellings(word) {
   const small = word.toLowerCase();
   return [...new Set([word, small, small.charAt(0).toUpperCase() + small.slice(1)])];
 }
 
 function wordFilter(word) {
-  const parts = [];
+  const parts = ['username', 'email'].map((name) => `${name} co ${quote(word)}`);
   for (const spelt of spellings(word)) {
-    for (const name of ['username', 'email', 'name', 'subject', 'source']) parts.push(`${name} co ${quote(spelt)}`);
+    for (const name of ['name', 'subject', 'source']) parts.push(`${name} co ${quote(spelt)}`);
   }
   if (/^[0-9a-f.:]+$/i.test(word)) parts.push(`ip sw ${quote(word.toLowerCase())}`);
   return `(${parts.join(' or ')})`;

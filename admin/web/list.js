@@ -39,7 +39,7 @@ export async function ask(line, chosen) {
   } catch (e) {
     if (turn !== now.turn) return;
     if (e.code !== 'malformed') throw e;
-    say($('search-hint'), isFilter(line) ? `Not a filter yet: ${e.message}` : e.message);
+    say($('search-hint'), isFilter(line) ? `Not a filter yet: ${e.message.replace(/^filter: |: malformed$/g, '')}` : e.message);
   }
 }
 
@@ -84,7 +84,7 @@ async function read(filter, cursor, want) {
   const found = [];
   let asked = 0;
   do {
-    const query = new URLSearchParams({ filter, limit: page });
+    const query = new URLSearchParams({ filter, limit: Math.min(page, want - found.length) }); // pages may be short
     if (cursor) query.set('cursor', cursor);
     const answer = await call('GET', `/sessions?${query}`);
     found.push(...answer.sessions);

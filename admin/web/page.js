@@ -22,7 +22,7 @@ async function enter() {
   clearTimeout(timer);
   if (inside) return;
   try {
-    await renewSources();
+    await Promise.all([renewSources(), showCaller()]);
   } catch (e) {
     turnAway(e);
     return;
@@ -39,6 +39,14 @@ async function enter() {
   await renew();
 }
 
+// showCaller says who looks. Who may only look is offered nothing else.
+async function showCaller() {
+  const { name, scope } = await call('GET', '/whoami');
+  const reading = scope !== 'write';
+  say($('caller'), `${name}${reading ? ', who may only look' : ''}`);
+  $('house').classList.toggle('reading', reading);
+}
+
 // turnAway shows the door. What was typed there is wrong only when something was typed.
 function turnAway(e) {
   inside = false;
@@ -47,7 +55,7 @@ function turnAway(e) {
   const shown = token.get() !== '';
   if (e.status === 401) token.forget();
   details.close();
-  for (const id of ['house', 'forget', 'said', 'trouble']) $(id).hidden = true;
+  for (const id of ['house', 'forget', 'caller', 'said', 'trouble']) $(id).hidden = true;
   const there = !$('door').hidden;
   $('door').hidden = false;
   say($('counts'), '');

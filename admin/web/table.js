@@ -1,5 +1,5 @@
 // table.js shows sessions as rows. A row that stays keeps its element, and with it the focus and what is selected.
-import { $, el, moment, nameOf, program } from './dom.js';
+import { $, el, moment, nameOf, plain, program, short } from './dom.js';
 
 const rows = new Map(); // handle → { tr, seen }
 
@@ -59,7 +59,7 @@ function write(row, s) {
   const device = s.devices?.at(-1);
   row.tr.classList.toggle('over', !s.active);
   row.name.textContent = name;
-  row.second.textContent = [who.name, who.email, who.subject].find((v) => v && v !== name) ?? '';
+  row.second.textContent = short(plain([who.name, who.email, who.subject].find((v) => v && v !== name) ?? ''));
   const [, source, from, begun, seen, ends] = row.cells;
   source.replaceChildren(el('span', { text: s.source }), badge(s));
   from.replaceChildren(el('span', { text: device?.ip || '–' }), el('span', { class: 'second', text: program(device?.user_agent), title: device?.user_agent ?? '' }));

@@ -19,7 +19,7 @@ import (
 )
 
 // TestBrowser does with the built binaries and a real browser what a visitor of the demonstration does: sign in, see the
-// identity headers, outlive the tokens, outlive the gateway, sign out. It leaves pictures in ARTEFACTS_DIR.
+// identity headers, outlive the tokens, outlive the gateway, be seen by an operator, sign out. It leaves pictures in ARTEFACTS_DIR.
 func TestBrowser(t *testing.T) {
 	path := findBrowser(t)
 	dir := t.TempDir()
@@ -47,6 +47,11 @@ func TestBrowser(t *testing.T) {
 	out.await(t, `(?s)has ended.*Gateway pid (\d+)`)
 	b.until(at, "the gateway is back", func() bool { return number(b.text("#restarts")) == 1 })
 	require.Equal(t, "Hello, Alice Liddell", b.text("#who"), "the session outlives the gateway's process")
+
+	b.do("see it as an operator", chromedp.Navigate(out.await(t, `Operators +(http://\S+)`)[1]), chromedp.WaitVisible("#rows .link"))
+	require.Equal(t, "alice", b.text("#rows .link"))
+	b.picture("demo-operators.png")
+	b.do("go back", chromedp.Navigate(at), chromedp.WaitVisible("#identity"))
 
 	b.do("sign out", chromedp.Click("#logout"), chromedp.WaitVisible(`//h1[contains(., "igned out")]`))
 	b.picture("demo-signed-out.png")

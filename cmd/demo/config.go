@@ -32,6 +32,7 @@ const (
 type configuration struct {
 	Listen, PublicURL      string
 	Admin                  string
+	OperatorHash           string // of the token that opens the page for operators
 	Issuer                 string
 	ClientID, ClientSecret string
 	Application            string // URL

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -25,6 +27,8 @@ type demo struct {
 	configPath  string
 	providerAt  net.Listener
 	application net.Listener
+	// operatorToken opens the page for operators until the demonstration ends.
+	operatorToken string
 }
 
 // demonstrate starts everything, says so, and returns when ctx has ended (nil) or a part has failed; everything it
@@ -83,8 +87,13 @@ func (d *demo) configure() error {
 	if err := os.MkdirAll(d.o.data, 0o700); err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
+	operators, err := freeAddress("listener for operators", d.o.address(adminAt))
+	if err != nil {
+		return err
+	}
+	d.operatorToken = rand.Text()
 	d.config = configuration{
-		Listen: at, PublicURL: publicURL(at), Admin: d.o.address(adminAt),
+		Listen: at, PublicURL: publicURL(at), Admin: operators, OperatorHash: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(d.operatorToken))),
 		Issuer: publicURL(d.providerAt.Addr().String()), ClientID: clientID, ClientSecret: clientSecret,
 		Application: "http://" + d.application.Addr().String(),
 	}

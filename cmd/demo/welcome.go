@@ -102,6 +102,7 @@ func (d *demo) message() string {
 	for i, u := range users() {
 		line([]string{"Sign in as", ""}[min(i, 1)], "%s / %s (groups %s)", u.Username, u.Password, strings.Join(u.Groups, ", "))
 	}
+	line("Operators", "http://%s/#token=%s", d.config.Admin, d.operatorToken)
 	line("Tokens", "live %s: reload the page now and then and see them renewed", d.o.tokenTTL)
 	line("Configuration", "%s", d.configPath)
 	line("Sessions", "%s", filepath.Join(d.o.data, storeFile))

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sessionward/sessionward/admin"
+	"github.com/sessionward/sessionward/session"
 )
 
 // completeTimeout bounds a question asked while somebody types, and maxCompletions how much is offered.
@@ -48,7 +49,7 @@ func (s *sessionCommands) completeHandles(cmd *cobra.Command, args []string, beg
 	}
 	return s.offered(func(ctx context.Context, g *gatewayClient) ([]string, error) {
 		var words []string
-		_, err := eachPage(ctx, g, "handle sw "+quote(begun)+" and active eq true", maxCompletions, func(page []admin.Entry) error {
+		_, err := eachPage(ctx, g, "handle sw "+session.QuoteFilter(begun)+" and active eq true", maxCompletions, func(page []admin.Entry) error {
 			for _, e := range page {
 				words = append(words, cobra.CompletionWithDesc(cell(e.Handle), cell(userOf(e))+" at "+cell(e.Source)))
 			}

@@ -39,9 +39,13 @@ func (g *gatewayClient) answered(p *admin.Problem) error {
 	case p.Status == http.StatusUnauthorized:
 		return fmt.Errorf("the gateway at %s does not know %s: is it the one of this gateway, and was the gateway restarted since it was added?", g.host, g.shown)
 	case p.Code == "insufficient_scope":
-		return fmt.Errorf("%s may only read; this needs the scope write", g.shown)
+		return g.mayOnlyRead()
 	case p.Detail == "":
 		return errors.New(p.Code)
 	}
 	return errors.New(p.Detail)
+}
+
+func (g *gatewayClient) mayOnlyRead() error {
+	return fmt.Errorf("%s may only read; this needs the scope write", g.shown)
 }

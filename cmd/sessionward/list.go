@@ -22,7 +22,7 @@ type selection struct {
 
 func (s *selection) flags(cmd *cobra.Command, c *sessionCommands) {
 	f := cmd.Flags()
-	f.StringVar(&s.user, "user", "", "of the user with this name, exactly")
+	f.StringVar(&s.user, "user", "", "of the user with this name, in capitals or not")
 	f.StringVar(&s.subject, "subject", "", "of the user with this id at its authority, exactly")
 	f.StringVar(&s.source, "source", "", "of this source")
 	f.StringVar(&s.realm, "realm", "", "of this realm")
@@ -48,7 +48,7 @@ func (s *selection) text(further ...string) string {
 	var terms []string
 	for _, t := range []struct{ name, value string }{{"username", s.user}, {"subject", s.subject}, {"source", s.source}, {"realm", s.realm}} {
 		if t.value != "" {
-			terms = append(terms, t.name+" eq "+quote(t.value))
+			terms = append(terms, t.name+" eq "+session.QuoteFilter(t.value))
 		}
 	}
 	if f := strings.TrimSpace(s.filter); f != "" && f != "true" {
@@ -58,24 +58,6 @@ func (s *selection) text(further ...string) string {
 		return "true"
 	}
 	return strings.Join(terms, " and ")
-}
-
-// quote writes a text as filters want it: as in JSON, with digits of escapes in capitals, which is all their parser takes.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s { // what is no UTF-8 becomes U+FFFD
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteString(`\` + string(r))
-		case r < ' ':
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }
 
 // Bounds of a list.

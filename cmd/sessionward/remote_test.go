@@ -111,11 +111,11 @@ func TestRevokeTellsOfWhatDidNotEnd(t *testing.T) {
 		}
 	}
 	r := fake(t, serve(func(w http.ResponseWriter) {
-		_, _ = io.WriteString(w, `{"handle":"b","here":false,"error":"no\u009b"}`+"\n")
+		_, _ = io.WriteString(w, `{"handle":"b","here":false,"error":"no\u009b"}`+"\n"+`{"handle":"c","here":true,"at_authority":"asked"}`+"\n")
 	}), "revoke", "--user", "x", "--yes")
 	require.Equal(t, 1, r.code)
-	require.Equal(t, "a                     ended here; its authority: the\uFFFD[2J directory\nb                     not ended: no\uFFFD\n", r.stdout)
-	require.Equal(t, "ended 1 session; 1 did not end\nsessionward: 1 session did not end\n", r.stderr)
+	require.Equal(t, "a                     ended here; its authority: the\uFFFD[2J directory\nb                     not ended: no\uFFFD\nc                     ended here; its authority is being asked\n", r.stdout)
+	require.Equal(t, "ended 2 sessions; 1 did not end\nsessionward: 1 session did not end\n", r.stderr)
 
 	r = fake(t, serve(func(w http.ResponseWriter) {
 		_ = http.NewResponseController(w).Flush()

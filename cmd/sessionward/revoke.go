@@ -87,6 +87,9 @@ func (s *sessionCommands) end(ctx context.Context, g *gatewayClient, r revocatio
 	if !r.yes && !isTerminal(s.in) {
 		return usage{errors.New("standard input is no terminal, so nobody can be asked: add --yes")}
 	}
+	if who, err := g.WhoAmI(ctx); err == nil && who.Scope == admin.Read { // before anybody is asked to confirm
+		return g.mayOnlyRead()
+	}
 	if r.keep != "" {
 		if _, err := g.Get(ctx, r.keep); err != nil {
 			return fmt.Errorf("--keep: nothing was ended: %w", g.explain(err))

@@ -392,6 +392,7 @@ func TestAdminTokensOfTheCommandLine(t *testing.T) {
 	reader := []string{config.EnvAdminURL + "=" + url, config.EnvAdminToken + "=" + tokens["read"]}
 	require.Contains(t, ask(0, reader, "list").stdout, handle)
 	require.Equal(t, "sessionward: the token of SESSIONWARD_ADMIN_TOKEN may only read; this needs the scope write\n", ask(1, reader, "logout", handle).stderr)
+	require.Equal(t, "sessionward: the token of SESSIONWARD_ADMIN_TOKEN may only read; this needs the scope write\n", ask(1, reader, "revoke", "--user", "alice", "--keep", "nobody", "--yes").stderr, "before anything else is asked")
 	s.write("token", tokens["write"]+"\n")
 	file := filepath.Join(s.dir, "token")
 	require.Contains(t, ask(0, reader[:1], "touch", handle, "--admin-token-file", file).stdout, handle, "a flag wins over the environment")

@@ -40,6 +40,8 @@ func outcome(e admin.Ended) string {
 		return "not ended: " + harmless(e.Error)
 	case e.AtAuthority == "ended" || e.AtAuthority == "":
 		return "ended here and at its authority"
+	case e.AtAuthority == "asked":
+		return "ended here; its authority is being asked"
 	}
 	return "ended here; its authority: " + harmless(e.AtAuthority)
 }

@@ -105,10 +105,9 @@ func (a *API) awaitDevice(ctx context.Context, out *lines, body Login, d session
 	}
 	created := a.created(ctx, s, cookie)
 	if ctx.Err() == nil {
-		out.write(DeviceStep{Created: &created})
-	}
-	if ctx.Err() == nil && !out.gone {
-		return
+		if out.write(DeviceStep{Created: &created}); !out.gone { // a caller who has it may leave before we know
+			return
+		}
 	}
 	if _, err := a.o.Operations.Revoke(context.WithoutCancel(ctx), s.Handle, session.EndRevoked); err != nil {
 		a.o.Log.WarnContext(ctx, "a session whose cookie nobody took was not ended", "session", s.Handle, "error", err)

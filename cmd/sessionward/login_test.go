@@ -74,30 +74,35 @@ const corp = `  - {name: corp, oidc: {issuer: "ISSUER", client_id: gateway, clie
 
 // command is a command line that runs.
 type command struct {
-	t   *testing.T
-	cmd *exec.Cmd
-	out bytes.Buffer
-	mu  sync.Mutex
-	err bytes.Buffer
+	t        *testing.T
+	cmd      *exec.Cmd
+	out, err shown
 }
 
-// Write implements io.Writer for standard error.
-func (c *command) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err.Write(b)
+// shown is what a command printed so far.
+type shown struct {
+	mu sync.Mutex
+	b  bytes.Buffer
 }
 
-func (c *command) said() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err.String()
+func (s *shown) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
 }
+
+func (s *shown) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func (c *command) said() string { return c.err.String() }
 
 func (p *portal) begins(env []string, args ...string) *command {
 	p.t.Helper()
 	c := &command{t: p.t, cmd: exec.Command(binary, args...)}
-	c.cmd.Dir, c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = p.dir, append([]string{"PATH=/bin", "HOME=/nowhere"}, env...), &c.out, c
+	c.cmd.Dir, c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = p.dir, append([]string{"PATH=/bin", "HOME=/nowhere"}, env...), &c.out, &c.err
 	require.NoError(p.t, c.cmd.Start())
 	p.t.Cleanup(func() { _ = c.cmd.Process.Kill() })
 	return c

@@ -12,10 +12,12 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
-// Options are the parts of an API. Operations and Health are required.
+// Options are the parts of an API. Operations, Health and Keys are required.
 type Options struct {
 	Operations *session.Operations
 	Health     *Health
+	// Keys seal logins under way.
+	Keys *session.KeyRing
 	// Sources are listed with what each can do.
 	Sources []session.Source
 	// LocalTokens open everything: they are derived from the key ring, so that whoever can read that has them.
@@ -35,14 +37,17 @@ type Options struct {
 
 // API answers operators. It is safe for concurrent use.
 type API struct {
-	o    Options
-	live liveCount
+	o        Options
+	live     liveCount
+	waiting  chan struct{}   // one for each login that waits for another device
+	attempts *session.Sealer // of logins in a browser
+	spent    session.Spent
 }
 
 // New checks o and returns the API.
 func New(o Options) (*API, error) {
-	if o.Operations == nil || o.Health == nil {
-		return nil, fmt.Errorf("admin: operations and health are required: %w", session.ErrMalformed)
+	if o.Operations == nil || o.Health == nil || o.Keys == nil {
+		return nil, fmt.Errorf("admin: operations, health and keys are required: %w", session.ErrMalformed)
 	}
 	if err := ValidateTokens(o.Tokens); err != nil {
 		return nil, fmt.Errorf("admin.%w", err)
@@ -58,7 +63,10 @@ func New(o Options) (*API, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &API{o: o}, nil
+	return &API{
+		o: o, waiting: make(chan struct{}, maxWaiting), attempts: o.Keys.Sealer("admin-loopback"),
+		spent: session.Spent{Lifetime: loopbackLifetime + time.Minute},
+	}, nil
 }
 
 // route is one operation of the API: what openapi.json describes.
@@ -82,6 +90,9 @@ func (a *API) routes() []route {
 	return []route{
 		{"GET", "/api/v1/sessions", Read, "", []string{"filter", "cursor", "limit"}, a.list},
 		{"POST", "/api/v1/sessions", Write, typeJSON, nil, a.create},
+		{"POST", "/api/v1/sessions/device", Write, typeJSON, nil, a.loginOnDevice},
+		{"POST", "/api/v1/sessions/loopback", Write, typeJSON, nil, a.beginLoopback},
+		{"POST", "/api/v1/sessions/loopback/finish", Write, typeJSON, nil, a.finishLoopback},
 		{"POST", "/api/v1/sessions/revoke", Write, typeJSON, nil, a.revokeMany},
 		{"GET", "/api/v1/sessions/{handle}", Read, "", nil, a.one(do.Get)},
 		{"DELETE", "/api/v1/sessions/{handle}", Write, "", nil, a.remove},

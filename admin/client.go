@@ -191,6 +191,41 @@ func (c *Client) Create(ctx context.Context, what Creation) (s Created, err erro
 	return s, c.call(ctx, http.MethodPost, "/sessions", what, &s)
 }
 
+// LoginOnDevice shows the codes of a login on another device and waits until it is over.
+func (c *Client) LoginOnDevice(ctx context.Context, what Login, show func(DeviceCodes)) (s Created, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	res, err := c.do(ctx, http.MethodPost, "/sessions/device", what)
+	if err != nil {
+		return s, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	for d := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)); ; {
+		var step DeviceStep
+		if err := d.Decode(&step); err != nil {
+			return s, fmt.Errorf("admin: the answer broke off; the login is over: %w: %w", err, session.ErrUnavailable)
+		}
+		switch {
+		case step.Created != nil:
+			return *step.Created, nil
+		case step.Problem != nil:
+			return s, fmt.Errorf("admin: %w", step.Problem)
+		case step.Codes != nil:
+			show(*step.Codes)
+		}
+	}
+}
+
+// BeginLoopback begins a login in a browser that comes back to the caller's own machine.
+func (c *Client) BeginLoopback(ctx context.Context, what LoopbackLogin) (l Loopback, err error) {
+	return l, c.call(ctx, http.MethodPost, "/sessions/loopback", what, &l)
+}
+
+// FinishLoopback finishes it with what the browser brought.
+func (c *Client) FinishLoopback(ctx context.Context, answer LoopbackAnswer) (s Created, err error) {
+	return s, c.call(ctx, http.MethodPost, "/sessions/loopback/finish", answer, &s)
+}
+
 // Introspect says whether a cookie value opens a session of the gateway's own (RFC 7662).
 func (c *Client) Introspect(ctx context.Context, token session.Secret) (i Introspection, err error) {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)

@@ -29,7 +29,7 @@ type Creation struct {
 	UserAgent string `json:"user_agent,omitempty"`
 }
 
-// Created is the answer of POST /sessions: the session and the cookie that opens it. Whoever has the cookie is the user.
+// Created is the answer of POST /sessions and of logins: the session and the cookie that opens it. Whoever has the cookie is the user.
 type Created struct {
 	Session Entry  `json:"session"`
 	Cookie  Cookie `json:"cookie"`
@@ -81,11 +81,16 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	a.o.Log.InfoContext(r.Context(), "a session was created for an operator", "source", s.Source, "subject", s.Identity.Subject, "session", s.Handle)
-	writeJSON(w, http.StatusCreated, Created{
+	writeJSON(w, http.StatusCreated, a.created(r.Context(), s, value))
+}
+
+// created notes that s was made and returns it with what opens it.
+func (a *API) created(ctx context.Context, s *session.Session, cookie session.Secret) Created {
+	a.o.Log.InfoContext(ctx, "a session was created for an operator", "source", s.Source, "subject", s.Identity.Subject, "session", s.Handle)
+	return Created{
 		Session: entryOf(session.Entry{Session: s, Active: true}),
-		Cookie:  Cookie{Name: a.o.Operations.CookieName(), Value: value.Reveal()},
-	})
+		Cookie:  Cookie{Name: a.o.Operations.CookieName(), Value: cookie.Reveal()},
+	}
 }
 
 // Tokenization is the body of POST /sessions/{handle}/tokenize, Tokenized its answer.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -55,6 +56,7 @@ const (
 func authorityDown(h *house) {
 	h.corp.set(session.WithRetryAfter(fmt.Errorf("source corp: asking: %w", session.ErrUnavailable), 90*time.Second))
 	h.people.set(fmt.Errorf("source people: asking: %w", session.ErrUnavailable))
+	h.portal.down = fmt.Errorf("source portal: asking: %w", session.ErrUnavailable)
 }
 
 func storeDown(h *house) { h.store.set(fmt.Errorf("disk: %w", session.ErrUnavailable)) }
@@ -88,6 +90,32 @@ func goldens() []golden {
 		}},
 		{name: "create_down", route: sessions, method: "POST", path: sessions, body: `{"source":"corp","username":"eve","password":"x"}`, setup: authorityDown},
 		{name: "create_no_class", route: sessions, method: "POST", path: sessions, body: `{"source":"corp","username":"eve","password":"x"}`, setup: func(h *house) { h.corp.set(errors.New("dial " + plantedAccess)) }},
+
+		{name: "device", route: sessions + "/device", method: "POST", path: sessions + "/device", body: `{"source":"portal","ip":"192.0.2.1","user_agent":"kiosk"}`},
+		{name: "device_refused", route: sessions + "/device", method: "POST", path: sessions + "/device", body: `{"source":"portal"}`, setup: func(h *house) {
+			h.portal.agree = func(context.Context) error {
+				return fmt.Errorf("source portal: the user refused the login: %w", session.ErrRejected)
+			}
+		}},
+		{name: "device_unsupported", route: sessions + "/device", method: "POST", path: sessions + "/device", body: `{"source":"corp"}`},
+		{name: "device_unknown_source", route: sessions + "/device", method: "POST", path: sessions + "/device", body: `{"source":"nowhere"}`},
+		{name: "device_bad_ip", route: sessions + "/device", method: "POST", path: sessions + "/device", body: `{"source":"portal","ip":"kitchen"}`},
+		{name: "device_full", route: sessions + "/device", method: "POST", path: sessions + "/device", body: `{"source":"portal"}`, setup: func(h *house) {
+			for range maxWaiting {
+				_, err := h.api.wait()
+				require.NoError(h.t, err)
+			}
+		}},
+		{name: "device_down", route: sessions + "/device", method: "POST", path: sessions + "/device", body: `{"source":"portal"}`, setup: authorityDown},
+
+		{name: "loopback", route: sessions + "/loopback", method: "POST", path: sessions + "/loopback", body: `{"source":"portal","redirect_uri":"http://127.0.0.1:40961/callback"}`},
+		{name: "loopback_elsewhere", route: sessions + "/loopback", method: "POST", path: sessions + "/loopback", body: `{"source":"portal","redirect_uri":"http://localhost:40961/callback"}`},
+		{name: "loopback_unsupported", route: sessions + "/loopback", method: "POST", path: sessions + "/loopback", body: `{"source":"corp","redirect_uri":"http://[::1]:40961/"}`},
+		{name: "loopback_down", route: sessions + "/loopback", method: "POST", path: sessions + "/loopback", body: `{"source":"portal","redirect_uri":"http://[::1]:40961/"}`, setup: authorityDown},
+		{name: "loopback_finish", route: sessions + "/loopback/finish", method: "POST", path: sessions + "/loopback/finish", body: `{"attempt":"ATTEMPT","query":"code=` + plantedCode + `&state=STATE"}`},
+		{name: "loopback_finish_refused", route: sessions + "/loopback/finish", method: "POST", path: sessions + "/loopback/finish", body: `{"attempt":"ATTEMPT","query":"error=access_denied&state=STATE"}`},
+		{name: "loopback_finish_other", route: sessions + "/loopback/finish", method: "POST", path: sessions + "/loopback/finish", body: `{"attempt":"ATTEMPT","query":"code=` + plantedCode + `&state=x"}`},
+		{name: "loopback_finish_no_attempt", route: sessions + "/loopback/finish", method: "POST", path: sessions + "/loopback/finish", body: `{"attempt":"x","query":"code=` + plantedCode + `&state=STATE"}`},
 
 		{name: "revoke_handles", route: sessions + "/revoke", method: "POST", path: sessions + "/revoke", body: `{"handles":["HANDLE-ann","people-bob","plain-pat","nobody"]}`},
 		{name: "revoke_filter", route: sessions + "/revoke", method: "POST", path: sessions + "/revoke", body: `{"filter":"username eq \"bob\" and realm eq \"/alpha\""}`},
@@ -210,7 +238,8 @@ func TestGolden(t *testing.T) {
 				g.setup(h)
 			}
 			real := strings.NewReplacer("HANDLE-ann", handle, "COOKIE-ann", cookie.Reveal(), " ", "%20", `"`, "%22")
-			body := strings.NewReplacer("HANDLE-ann", handle, "COOKIE-ann", cookie.Reveal()).Replace(g.body)
+			attempt, state := h.begin()
+			body := strings.NewReplacer("HANDLE-ann", handle, "COOKIE-ann", cookie.Reveal(), "ATTEMPT", attempt, "STATE", state).Replace(g.body)
 			rec := h.ask(g.method, real.Replace(g.path), body, g.headers...)
 			checkGolden(t, g, h.masked(rec.Body.String()), rec.Code, rec.Header())
 			described.holds(t, g, rec.Code, rec.Header().Get("Content-Type"), rec.Body.Bytes())
@@ -225,6 +254,8 @@ func (h *house) masked(answer string) string {
 	}
 	answer = regexp.MustCompile(`"handle":"[a-z2-7]{20}"`).ReplaceAllString(answer, `"handle":"HANDLE"`)
 	answer = regexp.MustCompile(`"next":"[^"]+"`).ReplaceAllString(answer, `"next":"CURSOR"`)
+	answer = regexp.MustCompile(`"attempt":"[^"]+"`).ReplaceAllString(answer, `"attempt":"ATTEMPT"`)
+	answer = regexp.MustCompile(`(state|nonce)=[A-Z2-7]{26,}`).ReplaceAllString(answer, `$1=RANDOM`)
 	return regexp.MustCompile(`"value":"[^"]+"`).ReplaceAllString(answer, `"value":"COOKIE"`)
 }
 

@@ -289,6 +289,7 @@ type house struct {
 	store     *brokenStore
 	corp      *corp
 	people    *people
+	portal    *portal
 	manager   *session.Manager
 	validator *session.Validator
 	ops       *session.Operations
@@ -313,7 +314,7 @@ func (h *house) turn(d time.Duration) {
 
 func newHouse(t testing.TB, change ...func(*Options)) *house {
 	t.Helper()
-	h := &house{t: t, at: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC), corp: &corp{}, log: &safeBuffer{}, handles: map[string]string{}}
+	h := &house{t: t, at: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC), corp: &corp{}, portal: newPortal(), log: &safeBuffer{}, handles: map[string]string{}}
 	h.people = newPeople(h.now)
 	memory, err := store.OpenMemory(store.MemoryOptions{}, store.Deps{Now: h.now})
 	require.NoError(t, err)
@@ -321,7 +322,8 @@ func newHouse(t testing.TB, change ...func(*Options)) *house {
 	keys, err := session.NewKeyRing(session.Key{ID: "k1", Secret: session.NewSecret(strings.Repeat("k", 40))})
 	require.NoError(t, err)
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	sources := []session.Source{h.corp, h.people, plain{}}
+	h.portal.now = h.now
+	sources := []session.Source{h.corp, h.people, plain{}, h.portal}
 	h.tally = session.NewTally(h.now)
 	h.manager, err = session.NewManager(session.ManagerOptions{Store: h.store, Keys: keys, CookieName: cookieName, Sources: sources, Tally: h.tally, Now: h.now, Log: log})
 	require.NoError(t, err)
@@ -331,7 +333,7 @@ func newHouse(t testing.TB, change ...func(*Options)) *house {
 	h.ops, err = session.NewOperations(session.OperationsOptions{Manager: h.manager, Validator: h.validator, Sources: sources, Properties: []string{"theme"}})
 	require.NoError(t, err)
 	o := Options{
-		Operations: h.ops, Health: NewHealth(Part{Name: "store", Vital: true, Health: func() error { return nil }}), Sources: sources,
+		Operations: h.ops, Health: NewHealth(Part{Name: "store", Vital: true, Health: func() error { return nil }}), Keys: keys, Sources: sources,
 		LocalTokens: LocalTokens(keys), Hosts: []string{"Admin.Example.com"}, Tally: h.tally, Now: h.now, Log: log,
 		Tokens:  []Token{{Name: "dashboard", Hash: HashToken(readToken)}, {Name: "robot", Hash: HashToken(writeToken), Scope: Write}},
 		Clients: map[string]Scope{"ops": Write, "viewer": ""},

@@ -112,7 +112,7 @@ func newFloor(t *testing.T) *floor {
 	ops, err := session.NewOperations(session.OperationsOptions{Manager: f.manager, Validator: f.validator, Sources: sources, Properties: []string{"theme"}})
 	require.NoError(t, err)
 	api, err := admin.New(admin.Options{
-		Operations: ops, Health: admin.NewHealth(admin.Part{Name: "store", Health: func() error { return nil }, Vital: true}), Sources: sources,
+		Operations: ops, Health: admin.NewHealth(admin.Part{Name: "store", Health: func() error { return nil }, Vital: true}), Keys: keys, Sources: sources,
 		Tokens: []admin.Token{
 			{Name: "writer", Hash: admin.HashToken(writeToken), Scope: admin.Write}, {Name: "reader", Hash: admin.HashToken(readToken), Scope: admin.Read},
 		},

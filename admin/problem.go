@@ -75,8 +75,14 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	writeProblem(w, p)
 }
 
-func writeProblem(w http.ResponseWriter, p Problem) {
+// filled returns p with what follows from its status.
+func (p Problem) filled() Problem {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	return p
+}
+
+func writeProblem(w http.ResponseWriter, p Problem) {
+	p = p.filled()
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p)

@@ -38,6 +38,12 @@ func (rt route) sample() string {
 		return "token=x"
 	case strings.HasSuffix(rt.path, "/sessions"):
 		return `{"source":"corp","username":"eve","password":"` + plantedPassword + `"}`
+	case strings.HasSuffix(rt.path, "/device"):
+		return `{"source":"portal"}`
+	case strings.HasSuffix(rt.path, "/loopback"):
+		return `{"source":"portal","redirect_uri":"http://127.0.0.1:40961/callback"}`
+	case strings.HasSuffix(rt.path, "/finish"):
+		return `{"attempt":"x","query":"y"}`
 	case strings.HasSuffix(rt.path, "/sessions/revoke"):
 		return `{"filter":"true"}`
 	case strings.HasSuffix(rt.path, "/revoke-user"):

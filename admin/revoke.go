@@ -154,11 +154,11 @@ func (l *lines) told(e session.Ended, err error) bool {
 	return !l.gone
 }
 
-func (l *lines) write(e Ended) {
+func (l *lines) write(line any) {
 	l.begin()
 	control := http.NewResponseController(l.w)
 	_ = control.SetWriteDeadline(time.Now().Add(lineTimeout)) // of this line: the whole may take as long as it takes
-	if json.NewEncoder(l.w).Encode(e) != nil {
+	if json.NewEncoder(l.w).Encode(line) != nil {
 		l.gone = true
 		return
 	}

@@ -10,9 +10,6 @@ import (
 	"github.com/sessionward/sessionward/session"
 )
 
-// answerParams are the parameters of an authority's answer; each may come once.
-var answerParams = [...]string{"state", "code", "iss", "error", "error_description", "session_state"}
-
 // Callback serves GET and POST /callback/{source}: the browser comes back from a login. What the authority is asked,
 // it is asked only after the answer was found to be one to an attempt of this very browser, and only once.
 func (s *Site) Callback(w http.ResponseWriter, r *http.Request, source string) {
@@ -21,7 +18,7 @@ func (s *Site) Callback(w http.ResponseWriter, r *http.Request, source string) {
 		s.WriteError(w, r, Problem{Status: http.StatusNotFound, Code: "unknown_source", Detail: "There is no login of that name.", SignIn: true})
 		return
 	}
-	params, err := answer(w, r)
+	cb, err := answer(w, r)
 	if err != nil {
 		p := Problem{Status: http.StatusBadRequest, Code: "malformed_answer", Detail: "The answer of the login cannot be read in only one way.", SignIn: true}
 		if large := malformedForm(err); large.Status == http.StatusRequestEntityTooLarge {
@@ -31,8 +28,7 @@ func (s *Site) Callback(w http.ResponseWriter, r *http.Request, source string) {
 		return
 	}
 	browser := s.browser(r)
-	state := params.Get("state")
-	a, ours := s.logins.states.open(state)
+	a, ours := s.logins.states.open(cb.State)
 	switch {
 	case !ours:
 		s.strayAnswer(w, r, src, browser)
@@ -47,11 +43,11 @@ func (s *Site) Callback(w http.ResponseWriter, r *http.Request, source string) {
 		s.WriteError(w, r, Problem{Status: http.StatusBadRequest, Code: "other_browser", Detail: "This login was not begun in this browser, or the browser does not keep our cookie.", SignIn: true})
 		return
 	}
-	s.answered(w, r, src, a, browser, state, params)
+	s.answered(w, r, src, a, browser, cb)
 }
 
 // answered has the source turn the answer into a session.
-func (s *Site) answered(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, a attempt, browser, state string, params url.Values) {
+func (s *Site) answered(w http.ResponseWriter, r *http.Request, src session.RedirectLogin, a attempt, browser string, cb session.Callback) {
 	client, _ := CanonicalRequest(r.Context())
 	if s.logins.refusals.tooMany(client.ClientIP, s.o.Now()) {
 		s.WriteError(w, r, problemOfError(session.WithRetryAfter(session.ErrTooMany, refusalWindow)))
@@ -65,15 +61,12 @@ func (s *Site) answered(w http.ResponseWriter, r *http.Request, src session.Redi
 		s.restart(w, r, src, a)
 		return
 	}
-	t, ok := s.logins.states.transaction(a, browser, state, CallbackURL(s.o.PublicURL, s.o.Prefix, src.Name()))
+	t, ok := s.logins.states.transaction(a, browser, cb.State, CallbackURL(s.o.PublicURL, s.o.Prefix, src.Name()))
 	if !ok { // its key has left the ring
 		s.restart(w, r, src, a)
 		return
 	}
-	answered, err := src.Exchange(r.Context(), t, session.Callback{
-		Code: params.Get("code"), State: state, Issuer: params.Get("iss"),
-		Error: params.Get("error"), ErrorDescription: params.Get("error_description"),
-	})
+	answered, err := src.Exchange(r.Context(), t, cb)
 	if err == nil {
 		err = s.signIn(w, r, answered)
 	}
@@ -110,25 +103,18 @@ func (s *Site) strayAnswer(w http.ResponseWriter, r *http.Request, src session.R
 	s.begin(w, r, src, attempt{ReturnTo: "/", Restarts: 1, stray: true})
 }
 
-var errTwice = errors.New("a parameter came twice")
-
 // answer reads the parameters of an answer from the query, or from the form of a POST, never from both.
-func answer(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+func answer(w http.ResponseWriter, r *http.Request) (session.Callback, error) {
 	params, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, err
+		return session.Callback{}, err
 	}
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
-			return nil, err
+			return session.Callback{}, err
 		}
 		params = r.PostForm
 	}
-	for _, name := range answerParams {
-		if len(params[name]) > 1 {
-			return nil, errTwice
-		}
-	}
-	return params, nil
+	return session.ReadCallback(params)
 }

@@ -14,7 +14,8 @@ import (
 
 const (
 	attemptLifetime = 10 * time.Minute
-	maxState        = 4096 // bytes of a state parameter that are looked at
+	spentLifetime   = attemptLifetime + time.Minute // an attempt has expired by itself before that
+	maxState        = 4096                          // bytes of a state parameter that are looked at
 )
 
 // attempt is one login under way. It travels sealed in the state parameter, so any number of tabs can log in at once
@@ -46,11 +47,11 @@ type states struct {
 	sealer  *session.Sealer
 	derived []session.DerivedKey
 	now     func() time.Time
-	spent   spent
+	spent   session.Spent
 }
 
 func newStates(keys *session.KeyRing, now func() time.Time) *states {
-	return &states{sealer: keys.Sealer("login-state"), derived: keys.Derive("login-proof", 32), now: now}
+	return &states{sealer: keys.Sealer("login-state"), derived: keys.Derive("login-proof", 32), now: now, spent: session.Spent{Lifetime: spentLifetime}}
 }
 
 // begin returns wish as a new attempt of the browser with the given login cookie.
@@ -96,7 +97,7 @@ func (a attempt) of(browser string) bool {
 }
 
 // spend marks a as answered, and reports whether it was not before: an attempt is good for one answer.
-func (st *states) spend(a attempt) bool { return st.spent.add(a.ID, st.now()) }
+func (st *states) spend(a attempt) bool { return st.spent.Add(a.ID, st.now()) }
 
 // transaction is what a source needs to know of the attempt.
 func (st *states) transaction(a attempt, browser, state, redirectURI string) (session.Transaction, bool) {

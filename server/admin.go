@@ -27,7 +27,7 @@ func (h *house) api(health *admin.Health) (*admin.API, error) {
 		return nil, err
 	}
 	return admin.New(admin.Options{
-		Operations: h.ops, Health: health, Sources: h.sources, LocalTokens: admin.LocalTokens(h.keys), Tokens: o.Tokens,
+		Operations: h.ops, Health: health, Keys: h.keys, Sources: h.sources, LocalTokens: admin.LocalTokens(h.keys), Tokens: o.Tokens,
 		Clients: clients, Hosts: o.Hosts, Tokenize: tokenizer(signer, o.TokenAudiences), Tally: h.tally, Log: h.log,
 	})
 }

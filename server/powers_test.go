@@ -48,6 +48,7 @@ func powers() []power {
 		powerOf[session.UserAgentBinder]("bind it to one client program"),
 		powerOf[session.CompanionCookies]("take further cookies along"),
 		powerOf[session.RedirectLogin]("log in by redirect, coming back with a code"),
+		powerOf[session.DeviceLogin]("log in on another device, with a code"),
 		powerOf[session.ExternalLogin]("log in on pages of its own"),
 		powerOf[session.PasswordLogin]("log in with our form"),
 		powerOf[session.AssertionLogin]("log in with a SAML assertion"),

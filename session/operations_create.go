@@ -22,11 +22,24 @@ type Proof struct {
 // Create makes a session of ours out of what a source says of proof, for device. It returns the session and the value of
 // its cookie. ErrRejected when the source does not accept the proof, ErrUnsupported when it takes none of that kind.
 func (o *Operations) Create(ctx context.Context, source string, proof Proof, device Device) (*Session, Secret, error) {
-	src := o.sources[source]
-	if src == nil {
-		return nil, Secret{}, fmt.Errorf("source %q: %w", source, ErrNotFound)
+	src, err := o.named(source)
+	if err != nil {
+		return nil, Secret{}, err
 	}
 	answered, err := o.prove(ctx, src, proof, device)
+	return o.begun(ctx, answered, err, device)
+}
+
+// named returns the source of that name, or ErrNotFound.
+func (o *Operations) named(source string) (Source, error) {
+	if src := o.sources[source]; src != nil {
+		return src, nil
+	}
+	return nil, fmt.Errorf("source %q: %w", source, ErrNotFound)
+}
+
+// begun makes a session of ours out of what a source answered, unless it answered with an error.
+func (o *Operations) begun(ctx context.Context, answered *Session, err error, device Device) (*Session, Secret, error) {
 	if err != nil {
 		return nil, Secret{}, err
 	}

@@ -119,6 +119,7 @@ func Powers(src Source) []string {
 	}{
 		{"resolve", is[Resolver](src)},
 		{"redirect_login", is[RedirectLogin](src)},
+		{"device_login", is[DeviceLogin](src)},
 		{"external_login", is[ExternalLogin](src)},
 		{"password_login", is[PasswordLogin](src)},
 		{"assertion_login", is[AssertionLogin](src)},

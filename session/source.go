@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -117,13 +119,50 @@ type Transaction struct {
 	MaxAge    time.Duration
 }
 
-// Callback is the authority's answer as it came with the browser. Parameters that came twice never reach this type.
+// Callback is the authority's answer as it came with the browser. Parameters that came twice never reach this type: make
+// it with ReadCallback.
 type Callback struct {
 	Code             string
 	State            string
 	Issuer           string // iss (RFC 9207), "" when absent
 	Error            string // OAuth error code, "" on success
 	ErrorDescription string
+}
+
+// ReadCallback reads the answer out of the parameters the browser came back with. ErrMalformed when one of an answer's came
+// twice: nobody knows which of the two another part of the chain believes.
+func ReadCallback(params url.Values) (Callback, error) {
+	for _, name := range []string{"state", "code", "iss", "error", "error_description", "session_state"} {
+		if len(params[name]) > 1 {
+			return Callback{}, fmt.Errorf("the answer's parameter %q came twice: %w", name, ErrMalformed)
+		}
+	}
+	return Callback{
+		Code: params.Get("code"), State: params.Get("state"), Issuer: params.Get("iss"),
+		Error: params.Get("error"), ErrorDescription: params.Get("error_description"),
+	}, nil
+}
+
+// DeviceLogin is a source people log in at on another device, which they tell a code (OAuth 2.0 Device Authorization Grant,
+// RFC 8628).
+type DeviceLogin interface {
+	Source
+	// BeginDevice has the authority make the codes of one login. ErrUnsupported when it offers none.
+	BeginDevice(ctx context.Context) (DeviceAuthorization, error)
+	// FinishDevice waits until the user has agreed and returns the session. ErrRejected when the user refused or did not
+	// agree in time, ErrUnavailable when nobody can say because the authority could not be asked or ctx ended.
+	FinishDevice(ctx context.Context, a DeviceAuthorization) (*Session, error)
+}
+
+// DeviceAuthorization is one login attempt at a DeviceLogin (RFC 8628 §3.2).
+type DeviceAuthorization struct {
+	DeviceCode      Secret // proves at the authority whose attempt it is
+	UserCode        string // what the user tells the authority
+	VerificationURI string // where
+	// VerificationURIComplete is the same with the code in it; "" when the authority has none.
+	VerificationURIComplete string
+	ExpiresAt               time.Time
+	Interval                time.Duration // between two questions of FinishDevice
 }
 
 // PasswordLogin is a source people log in at with a form of ours.

@@ -25,6 +25,8 @@ type metadata struct {
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	// DeviceAuthorizationEndpoint is RFC 8628 §4.
+	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"`
 	// PromisesIssuer: every authorization response carries iss (RFC 9207 §3).
 	PromisesIssuer bool `json:"authorization_response_iss_parameter_supported"`
 }
@@ -76,6 +78,7 @@ func (m *metadata) check(issuer string, insecureHTTP, login bool) error {
 		{"userinfo_endpoint", m.UserinfoEndpoint, false},
 		{"revocation_endpoint", m.RevocationEndpoint, false},
 		{"end_session_endpoint", m.EndSessionEndpoint, false},
+		{"device_authorization_endpoint", m.DeviceAuthorizationEndpoint, false},
 	}
 	for _, e := range endpoints {
 		if e.url == "" && !e.needed {

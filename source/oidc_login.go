@@ -64,6 +64,11 @@ func (o *OIDC) Exchange(ctx context.Context, t session.Transaction, cb session.C
 	if err != nil {
 		return nil, o.tokenError(ctx, meta, err)
 	}
+	return o.loggedIn(ctx, meta, token, func(claims map[string]any) error { return o.checkLogin(claims, t) })
+}
+
+// loggedIn makes a session of the tokens a login ended with. check holds the verified claims against what was asked for.
+func (o *OIDC) loggedIn(ctx context.Context, meta *metadata, token *oauth2.Token, check func(claims map[string]any) error) (*session.Session, error) {
 	tokens, err := o.readTokens(token)
 	if err != nil {
 		return nil, err
@@ -72,7 +77,7 @@ func (o *OIDC) Exchange(ctx context.Context, t session.Transaction, cb session.C
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkLogin(claims, t); err != nil {
+	if err := check(claims); err != nil {
 		return nil, err
 	}
 	if claims, err = o.withUserinfo(ctx, meta, claims, tokens.Access); err != nil {

@@ -108,7 +108,7 @@ func (d *demo) providerOptions() provider.Options {
 	return provider.Options{
 		Issuer: d.config.Issuer,
 		Clients: []provider.Client{{
-			ID: clientID, Secret: clientSecret,
+			ID: clientID, Secret: clientSecret, DeviceLogin: true, LoopbackRedirects: true,
 			RedirectURIs:           []string{d.config.PublicURL + "/_session/callback/demo"},
 			PostLogoutRedirectURIs: []string{d.config.PublicURL + "/_session/signed-out"},
 		}},

@@ -21,14 +21,13 @@ type creation struct {
 
 func (n *creation) flags(cmd *cobra.Command, completeSources cobra.CompletionFunc) {
 	f := cmd.Flags()
-	f.StringVar(&n.source, "source", "", "the source that knows the user (required)")
+	f.StringVar(&n.source, "source", "", "the source that knows the user")
 	f.StringVar(&n.username, "username", "", "whose password it is")
 	f.StringVar(&n.passwordFile, "password-file", "-", "where the password is; - is standard input, or a question on a terminal")
 	f.StringVar(&n.tokenFile, "token-file", "", "where a token of the source is, instead of a password; - is standard input")
 	f.StringVar(&n.cookie, "cookie", "", "the cookie such a token is usually carried in, where it is no bearer token")
 	f.StringVar(&n.header, "header", "", "the header such a token is usually carried in, where it is no bearer token")
 	f.StringVar(&n.assertionFile, "assertion-file", "", "where a SAML 2.0 assertion is, instead of a password; - is standard input")
-	_ = cmd.MarkFlagRequired("source")
 	_ = cmd.RegisterFlagCompletionFunc("source", completeSources)
 	cmd.MarkFlagsMutuallyExclusive("username", "token-file", "assertion-file")
 	cmd.MarkFlagsMutuallyExclusive("password-file", "token-file", "assertion-file")
@@ -54,36 +53,14 @@ func (s *sessionCommands) create() *cobra.Command {
 		return s.make(ctx, g, n, *s.format)
 	})
 	n.flags(cmd, s.completeSources)
+	cmd.Flags().Lookup("source").Usage += " (required)"
+	_ = cmd.MarkFlagRequired("source")
 	cmd.Flags().StringVar(&n.ip, "ip", "", "the address of the client it is for")
 	cmd.Flags().StringVar(&n.userAgent, "user-agent", "", "the program of the client it is for")
 	return cmd
 }
 
-func (c *cli) loginCommand() *cobra.Command {
-	var n creation
-	cmd := &cobra.Command{
-		Use:   "login",
-		Short: "Sign in from a terminal",
-		Long: `Sign in at a source that takes a password, another token or a SAML assertion, and print the cookie of the session
-that is made. On a terminal the name and the password are asked for, the latter without showing it. Standard
-output is the cookie alone, as NAME=VALUE. Whoever has it is the user: keep it like a password.
-
-A source whose users sign in in a browser takes none of these and says so.`,
-		Example: `  sessionward login --source local
-  curl --cookie "$(sessionward login --source local --username alice)" https://app.example.com/`,
-		Args:              cobra.NoArgs,
-		ValidArgsFunction: cobra.NoFileCompletions,
-	}
-	s := &sessionCommands{cli: c, remote: c.remoteFlags(cmd), format: dataFlag(cmd)}
-	cmd.RunE = s.asking(s.remote, func(ctx context.Context, g *gatewayClient, _ []string) error {
-		n.userAgent = "sessionward " + readVersion(version).Version
-		return s.make(ctx, g, n, *s.format)
-	})
-	n.flags(cmd, s.completeSources)
-	return cmd
-}
-
-// make makes the session and prints its cookie to standard output, and for people whose it is beside it.
+// make makes the session and prints it.
 func (s *sessionCommands) make(ctx context.Context, g *gatewayClient, n creation, format dataFormat) error {
 	body, err := s.proof(ctx, n)
 	if err != nil {
@@ -93,6 +70,11 @@ func (s *sessionCommands) make(ctx context.Context, g *gatewayClient, n creation
 	if err != nil {
 		return err
 	}
+	return s.showMade(made, format)
+}
+
+// showMade prints the cookie of a session to standard output, and for people whose it is beside it.
+func (s *sessionCommands) showMade(made admin.Created, format dataFormat) error {
 	if format != asTable {
 		return s.show(format, made, nil)
 	}

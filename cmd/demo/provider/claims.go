@@ -14,15 +14,15 @@ func (s *storage) SetUserinfoFromScopes(context.Context, *oidc.UserInfo, string,
 }
 
 // SetUserinfoFromRequest implements op.CanSetUserinfoFromRequest: the claims of an ID token, as the user is now.
-func (s *storage) SetUserinfoFromRequest(_ context.Context, info *oidc.UserInfo, r op.IDTokenRequest, scopes []string) error {
-	g, ok := r.(granted)
+func (s *storage) SetUserinfoFromRequest(ctx context.Context, info *oidc.UserInfo, r op.IDTokenRequest, scopes []string) error {
+	g, ok := grantOf(ctx, r)
 	if !ok {
 		return oidc.ErrUnsupportedGrantType()
 	}
 	if err := s.fill(info, r.GetSubject(), scopes); err != nil {
 		return err
 	}
-	info.AppendClaims("sid", g.allowed().sid)
+	info.AppendClaims("sid", g.sid)
 	return nil
 }
 

@@ -39,7 +39,11 @@ func (c *client) ResponseTypes() []oidc.ResponseType {
 }
 
 func (c *client) GrantTypes() []oidc.GrantType {
-	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
+	grants := []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
+	if c.DeviceLogin {
+		grants = append(grants, oidc.GrantTypeDeviceCode)
+	}
+	return grants
 }
 
 func (c *client) LoginURL(id string) string {

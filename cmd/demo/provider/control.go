@@ -62,7 +62,7 @@ func (c *control) note(r *http.Request) disturbance {
 	if !slices.Contains(paths(), path) {
 		path = ""
 	}
-	if grant != "authorization_code" && grant != "refresh_token" {
+	if grant != "authorization_code" && grant != "refresh_token" && grant != DeviceGrant {
 		grant = ""
 	}
 	c.mu.Lock()
@@ -86,7 +86,7 @@ func (c *control) disturb(path string, change func(*disturbance)) {
 func paths() []string {
 	return []string{
 		DiscoveryPath, AuthorizePath, CallbackPath, LoginPath, TokenPath, UserinfoPath, IntrospectionPath, RevocationPath,
-		EndSessionPath, KeysPath,
+		EndSessionPath, KeysPath, DeviceAuthorizationPath, DevicePath,
 	}
 }
 
@@ -97,8 +97,8 @@ func (p *Provider) Calls(path string) int {
 	return p.control.calls[path]
 }
 
-// TokenCalls returns how many requests have come to the token endpoint with this grant ("authorization_code" or
-// "refresh_token"), whatever became of them.
+// TokenCalls returns how many requests have come to the token endpoint with this grant ("authorization_code",
+// "refresh_token" or DeviceGrant), whatever became of them.
 func (p *Provider) TokenCalls(grant string) int {
 	p.control.mu.Lock()
 	defer p.control.mu.Unlock()

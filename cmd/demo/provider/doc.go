@@ -1,6 +1,6 @@
 // Package provider is the OpenID provider of the demonstration and of tests that need a real one: code flow with PKCE,
-// refresh tokens that rotate and detect reuse, userinfo, introspection, revocation and RP-initiated logout, with a
-// sign-in page that works without JavaScript.
+// refresh tokens that rotate and detect reuse, userinfo, introspection, revocation, RP-initiated logout and device
+// authorization, with pages that work without JavaScript.
 //
 // It owns its users, clients, browser sessions and tokens, all in memory: they end with the process. The protocol is
 // spoken by github.com/zitadel/oidc; this package adds what that library leaves to its user and closes what a

@@ -12,7 +12,7 @@ import (
 
 // authorize begins a sign-in and ties it to the browser.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
-	ctx := context.WithValue(r.Context(), browserKey{}, p.browser(w, r))
+	ctx := context.WithValue(withRedirect(r), browserKey{}, p.browser(w, r))
 	p.op.ServeHTTP(&issuerWriter{w, p.issuer}, r.WithContext(ctx))
 }
 

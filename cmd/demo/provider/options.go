@@ -21,6 +21,9 @@ type Options struct {
 	AccessTokenTTL  time.Duration `yaml:"access_token_ttl"`  // of ID tokens too; 0: 60 s
 	RefreshTokenTTL time.Duration `yaml:"refresh_token_ttl"` // 0: 24 h; counted anew with each rotation
 
+	// DeviceInterval is how long a client waits between two questions about a sign-in on another device, in whole seconds; 0: 5 s.
+	DeviceInterval time.Duration `yaml:"device_interval"`
+
 	// Now is the clock everything is judged by; nil: time.Now. The iat and exp written into signed tokens, and
 	// expires_in, follow the system's clock whatever Now says.
 	Now func() time.Time `yaml:"-"`
@@ -37,6 +40,10 @@ type Client struct {
 	// RedirectURIs and PostLogoutRedirectURIs are compared byte for byte.
 	RedirectURIs           []string `yaml:"redirect_uris"`
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
+	// LoopbackRedirects also allows http://127.0.0.1:PORT/callback and http://[::1]:PORT/callback with any port (RFC 8252 §7.3).
+	LoopbackRedirects bool `yaml:"loopback_redirects"`
+	// DeviceLogin allows sign-ins on another device (RFC 8628).
+	DeviceLogin bool `yaml:"device_login"`
 	// JWTAccessTokens makes its access tokens RS256 JWTs; otherwise they are opaque.
 	JWTAccessTokens bool `yaml:"jwt_access_tokens"`
 	// Audiences are the ids of the clients its opaque access tokens are for beside itself: they may ask the
@@ -62,6 +69,7 @@ type User struct {
 
 func (o Options) withDefaults() Options {
 	o.AccessTokenTTL = cmp.Or(o.AccessTokenTTL, time.Minute)
+	o.DeviceInterval = cmp.Or(o.DeviceInterval, 5*time.Second)
 	o.RefreshTokenTTL = cmp.Or(o.RefreshTokenTTL, 24*time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -91,7 +99,7 @@ func (o Options) checkIssuer() error {
 func (o Options) checkTimes() error {
 	var errs []error
 	for name, d := range map[string]time.Duration{
-		"access_token_ttl": o.AccessTokenTTL, "refresh_token_ttl": o.RefreshTokenTTL,
+		"access_token_ttl": o.AccessTokenTTL, "refresh_token_ttl": o.RefreshTokenTTL, "device_interval": o.DeviceInterval,
 	} {
 		if d != 0 && d < time.Second {
 			errs = append(errs, fmt.Errorf("provider: %s: %s is too short: use at least 1s", name, d))

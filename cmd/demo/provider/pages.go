@@ -29,6 +29,16 @@ type loginPage struct {
 	Failed   bool
 }
 
+// devicePage is what the page for codes shows: a field for the code, or who waits for it.
+type devicePage struct {
+	Code     string
+	Client   string
+	SignedIn string // name of the user whose browser it is; "": nobody is signed in
+	Username string
+	Failed   bool
+	Unknown  bool
+}
+
 func newPages() *pages {
 	sum := sha256.Sum256([]byte(pagesCSS))
 	return &pages{
@@ -44,6 +54,14 @@ func newPages() *pages {
 func (p *pages) home(w http.ResponseWriter) { p.write(w, http.StatusOK, "home", nil) }
 
 func (p *pages) login(w http.ResponseWriter, status int, l loginPage) { p.write(w, status, "login", l) }
+
+func (p *pages) device(w http.ResponseWriter, status int, d devicePage) {
+	p.write(w, status, "device", d)
+}
+
+func (p *pages) notice(w http.ResponseWriter, title, text string) {
+	p.write(w, http.StatusOK, "notice", struct{ Title, Text string }{title, text})
+}
 
 func (p *pages) problem(w http.ResponseWriter, status int, text string) {
 	p.write(w, status, "problem", text)

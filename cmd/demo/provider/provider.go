@@ -24,7 +24,13 @@ const (
 	RevocationPath    = "/revoke"
 	EndSessionPath    = "/end_session"
 	KeysPath          = "/keys"
+
+	DeviceAuthorizationPath = "/device_authorization"
+	DevicePath              = "/authorize/device" // where people type the code; below the path of the cookies
 )
+
+// DeviceGrant is the grant a device code is exchanged with (RFC 8628 §3.4).
+const DeviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 
 // maxBody bounds every request body, in bytes. The largest honest one is a token request.
 const maxBody = 64 << 10
@@ -63,19 +69,22 @@ func New(o Options) (*Provider, error) {
 	if !p.secure {
 		options = append(options, op.WithAllowInsecure())
 	}
-	if p.op, err = op.NewProvider(protocolConfig(), p.store, op.StaticIssuer(o.Issuer), options...); err != nil {
+	if p.op, err = op.NewProvider(protocolConfig(o), p.store, op.StaticIssuer(o.Issuer), options...); err != nil {
 		return nil, fmt.Errorf("provider: set up protocol: %w", err)
 	}
 	return p, nil
 }
 
-func protocolConfig() *op.Config {
+func protocolConfig(o Options) *op.Config {
 	c := &op.Config{
 		DefaultLogoutRedirectURI: "/",
 		CodeMethodS256:           true,
 		AuthMethodPost:           true,
 		GrantTypeRefreshToken:    true,
-		SupportedScopes:          []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, scopeGroups, oidc.ScopeOfflineAccess},
+		DeviceAuthorization: op.DeviceAuthorizationConfig{
+			Lifetime: deviceTTL, PollInterval: o.DeviceInterval, UserFormPath: DevicePath, UserCode: op.UserCodeBase20,
+		},
+		SupportedScopes: []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, scopeGroups, oidc.ScopeOfflineAccess},
 		SupportedClaims: []string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "azp", "at_hash", "sid",
 			"name", "preferred_username", "email", "email_verified", "groups",
@@ -102,6 +111,12 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.login(w, r)
 	case CallbackPath:
 		p.callback(w, r)
+	case TokenPath:
+		p.token(w, r)
+	case DeviceAuthorizationPath:
+		p.beginDevice(w, r)
+	case DevicePath:
+		p.device(w, r)
 	case EndSessionPath:
 		p.endSession(w, r)
 	case IntrospectionPath:

@@ -211,10 +211,10 @@ func TestDiscovery(t *testing.T) {
 	require.True(t, d.Iss)
 	require.Equal(t, []string{"S256"}, d.PKCE)
 	require.Equal(t, []string{"code"}, d.Types)
-	require.Equal(t, []string{"authorization_code", "refresh_token"}, d.Grants)
+	require.Equal(t, []string{"authorization_code", "refresh_token", provider.DeviceGrant}, d.Grants)
 	require.Equal(t, []string{"RS256"}, d.Algs)
 	require.Contains(t, d.Scopes, "groups")
-	require.Empty(t, d.Device)
+	require.Equal(t, w.issuer+provider.DeviceAuthorizationPath, d.Device)
 	require.Equal(t, w.issuer+provider.EndSessionPath, d.End)
 }
 

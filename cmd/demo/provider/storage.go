@@ -34,6 +34,7 @@ type storage struct {
 	refresh  map[string]*refreshToken   // by token
 	access   map[string]*accessToken    // by token id
 	sessions map[string]*browserSession // by cookie value
+	devices  map[string]*deviceLogin    // by device code
 	sweptAt  time.Time
 }
 
@@ -49,6 +50,7 @@ func newStorage(o Options, key *rsa.PrivateKey) *storage {
 		refresh:  map[string]*refreshToken{},
 		access:   map[string]*accessToken{},
 		sessions: map[string]*browserSession{},
+		devices:  map[string]*deviceLogin{},
 	}
 	for _, u := range o.Users {
 		u.Groups = slices.Clone(u.Groups)
@@ -73,12 +75,12 @@ func (s *storage) verify(username, password string) (User, bool) {
 }
 
 // GetClientByClientID implements op.OPStorage.
-func (s *storage) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
+func (s *storage) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
 	c, ok := s.clients[id]
 	if !ok {
 		return nil, oidc.ErrInvalidClient().WithDescription("unknown client").WithParent(errUnknown)
 	}
-	return c, nil
+	return c.comingBack(ctx), nil
 }
 
 // AuthorizeClientIDSecret implements op.OPStorage. A public client has no secret that could be right.
@@ -141,6 +143,7 @@ func (s *storage) sweep(now time.Time) {
 	sweepMap(s.refresh, now)
 	sweepMap(s.access, now)
 	sweepMap(s.sessions, now)
+	sweepMap(s.devices, now)
 }
 
 func sweepMap[V interface{ ended(time.Time) bool }](m map[string]V, now time.Time) {

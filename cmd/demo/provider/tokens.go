@@ -44,17 +44,17 @@ type granted interface{ allowed() grant }
 func errSignedOut() error { return oidc.ErrInvalidGrant().WithDescription("the user has signed out") }
 
 // CreateAccessToken implements op.AuthStorage.
-func (s *storage) CreateAccessToken(_ context.Context, r op.TokenRequest) (string, time.Time, error) {
-	g, ok := r.(granted)
+func (s *storage) CreateAccessToken(ctx context.Context, r op.TokenRequest) (string, time.Time, error) {
+	g, ok := grantOf(ctx, r)
 	if !ok {
 		return "", time.Time{}, oidc.ErrUnsupportedGrantType()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.signedIn(g.allowed().sid) {
+	if !s.signedIn(g.sid) {
 		return "", time.Time{}, errSignedOut()
 	}
-	id, end := s.newAccess(g.allowed())
+	id, end := s.newAccess(g)
 	return id, end, nil
 }
 
@@ -70,14 +70,14 @@ func (s *storage) newAccess(g grant) (id string, end time.Time) {
 
 // CreateAccessAndRefreshTokens implements op.AuthStorage. With a current token it is the rotation: spending that token
 // and making the next are one step, so that of two concurrent uses one is a reuse.
-func (s *storage) CreateAccessAndRefreshTokens(_ context.Context, r op.TokenRequest, current string) (string, string, time.Time, error) {
-	g, ok := r.(granted)
+func (s *storage) CreateAccessAndRefreshTokens(ctx context.Context, r op.TokenRequest, current string) (string, string, time.Time, error) {
+	g, ok := grantOf(ctx, r)
 	if !ok {
 		return "", "", time.Time{}, oidc.ErrUnsupportedGrantType()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := s.familyFor(g.allowed(), current)
+	f, err := s.familyFor(g, current)
 	if err != nil {
 		return "", "", time.Time{}, err
 	}
@@ -87,7 +87,7 @@ func (s *storage) CreateAccessAndRefreshTokens(_ context.Context, r op.TokenRequ
 	f.expiresAt = s.o.Now().Add(s.o.RefreshTokenTTL)
 	next := rand.Text()
 	s.refresh[next] = &refreshToken{expiring: f.expiring, familyID: f.familyID}
-	id, end := s.newAccess(g.allowed())
+	id, end := s.newAccess(g)
 	return id, next, end, nil
 }
 

@@ -36,6 +36,23 @@ func Login(ctx context.Context, client *http.Client, startURL, username, passwor
 	return nil, fmt.Errorf("%w for %q: status %d", ErrLoginRefused, username, res.StatusCode)
 }
 
+// AnswerDevice answers at the page for the codes of a sign-in on another device, as a person does who was shown its address
+// with the code in it (verification_uri_complete). client keeps cookies if it has a jar. It returns the last page, whose body
+// the caller closes.
+func AnswerDevice(ctx context.Context, client *http.Client, page, username, password string, allow bool) (*http.Response, error) {
+	res, err := send(ctx, client, http.MethodGet, page, nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return res, err
+	}
+	drain(res)
+	u := res.Request.URL
+	form := url.Values{"user_code": {u.Query().Get("user_code")}, "username": {username}, "password": {password}, "answer": {"refuse"}}
+	if allow {
+		form.Set("answer", "allow")
+	}
+	return send(ctx, client, http.MethodPost, u.String(), form)
+}
+
 func send(ctx context.Context, client *http.Client, method, target string, form url.Values) (*http.Response, error) {
 	var body io.Reader
 	if form != nil {

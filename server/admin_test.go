@@ -387,6 +387,9 @@ func TestRejectSecretsAtTheAdminDoor(t *testing.T) {
 			{"POST", "/api/v1/sessions", fmt.Sprintf(`{"source":"services","token":%q}`, bearer+"x")},
 			{"POST", "/api/v1/sessions", fmt.Sprintf(`{"source":"corp","username":"alice","password":%q}`, alice.Password)},
 			{"POST", "/api/v1/sources/corp/revoke-user", `{"subject":"alice-sub"}`},
+			{"POST", "/api/v1/sessions/device", `{"source":"corp"}`},
+			{"POST", "/api/v1/sessions/loopback", `{"source":"corp","redirect_uri":"http://127.0.0.1:9/"}`},
+			{"POST", "/api/v1/sessions/loopback/finish", `{"attempt":"planted-attempt","query":"code=planted-code&state=x"}`},
 		} {
 			answers.WriteString(ask(q[0], q[1], q[2]))
 		}
@@ -405,7 +408,7 @@ func TestRejectSecretsAtTheAdminDoor(t *testing.T) {
 	w.stop()
 
 	tap.mu.Lock()
-	secrets := append([]string{clientSecret, alice.Password, cookie, bearer, local, readToken, "planted-wrong-token", `"id":"`}, tap.given...)
+	secrets := append([]string{clientSecret, alice.Password, cookie, bearer, local, readToken, "planted-wrong-token", "planted-attempt", "planted-code", `"id":"`}, tap.given...)
 	tap.mu.Unlock()
 	require.Greater(t, len(secrets), 10, "tokens were given")
 	require.Greater(t, len(asked), 100)

@@ -131,7 +131,7 @@ func (w *matrixWorld) commandsThatMake(_ string, expect func(string) string) {
 
 func (w *matrixWorld) commandsThatEnd(side string, expect func(string) string) {
 	own := side == ofOurs
-	said := map[bool]string{true: "ended here; its authority: asked", false: "ended here and at its authority"}[own]
+	said := map[bool]string{true: "ended here; its authority is being asked", false: "ended here and at its authority"}[own]
 	h := w.make(own)
 	w.told([]string{"sessions", "logout", h.handle}, h.handle+` +`+said)
 	w.ended(h)

@@ -163,14 +163,18 @@ func TestSightings_OfThePastAreCounted(t *testing.T) {
 }
 
 func TestSightings_OnesWithoutRoomPass(t *testing.T) {
-	c := newCrowd(t, newMemory(t, 10_000), 1)
-	c.visitUntilNoted(t, "first")
-	c.refuse(t, "first") // is never forgotten
+	c := newCrowd(t, newMemory(t, 10_000), 4)
+	for i := range 3 {
+		c.visitUntilNoted(t, fmt.Sprint("first", i))
+		c.refuse(t, fmt.Sprint("first", i)) // is never forgotten
+	}
 	for i := range 100 {
 		c.visit(t, fmt.Sprint("next", i))
 	}
-	_, err := c.validator.Validate(t.Context(), bearer("first"))
-	require.ErrorIs(t, err, session.ErrRejected)
+	for i := range 3 {
+		_, err := c.validator.Validate(t.Context(), bearer(fmt.Sprint("first", i)))
+		require.ErrorIs(t, err, session.ErrRejected)
+	}
 }
 
 func (l *lobby) Revoke(_ context.Context, s *session.Session) error {
